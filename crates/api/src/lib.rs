@@ -1,0 +1,3 @@
+//! Data over the wire.
+
+pub mod rest;

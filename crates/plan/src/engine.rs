@@ -1,0 +1,165 @@
+//! What every engine can do. The trait lives here, is implemented in `roadbed-storage`, and meets its users
+//! only where the program is assembled.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::error::DatabaseError;
+use crate::plan::Plan;
+use crate::schema::Schema;
+
+/// One database.
+#[async_trait]
+pub trait Engine: Send + Sync + std::fmt::Debug {
+    /// `sqlite`, `postgres`, …
+    fn name(&self) -> &'static str;
+
+    fn capabilities(&self) -> Capabilities;
+
+    /// Carries out one plan in one transaction.
+    ///
+    /// # Errors
+    /// When the database refuses, is away, or takes too long; nothing of the plan stays then.
+    async fn execute(&self, plan: &Plan) -> Result<Outcome, EngineError>;
+
+    /// What exists now: read from the catalogs, or the fold of the migrations that were applied.
+    async fn schema(&self) -> Result<Schema, MigrationError>;
+
+    /// The migrations that were applied, in their order.
+    async fn applied(&self) -> Result<Vec<AppliedMigration>, MigrationError>;
+
+    /// Applies what is new, each file in its own transaction, under a lock that other servers respect.
+    /// Returns the names of those applied now.
+    ///
+    /// # Errors
+    /// When a file that was applied has changed or is gone, or when one cannot be applied: it leaves nothing behind.
+    async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<String>, MigrationError>;
+
+    /// Runs a seed file in one transaction.
+    async fn seed(&self, script: &Migration) -> Result<(), MigrationError>;
+
+    /// Whether the database answers.
+    async fn ping(&self) -> Result<(), EngineError>;
+
+    /// Finishes what is running and closes.
+    async fn close(&self);
+}
+
+/// What an engine does by itself, so that the planner leaves it alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Has roles, grants and row policies: the plan carries none.
+    pub enforces_access: bool,
+    /// Reads literals of any of its types: the planner leaves the caller's text as it is.
+    pub reads_literals: bool,
+}
+
+/// A migration or seed file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// The file's name, less `.sql`.
+    pub name: String,
+    /// How messages call it: its path.
+    pub path: String,
+    pub sql: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppliedMigration {
+    pub name: String,
+    /// SHA-256 of the text, hexadecimal.
+    pub checksum: String,
+    /// Microseconds since the Unix epoch.
+    pub applied_at: i64,
+}
+
+impl Migration {
+    /// SHA-256 of the text, hexadecimal.
+    pub fn checksum(&self) -> String {
+        use sha2::{Digest, Sha256};
+        Sha256::digest(self.sql.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// What an engine gave back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// A JSON array of the rows; empty when none were asked for.
+    pub body: Bytes,
+    /// Rows in `body`; of a write, rows written.
+    pub rows: u64,
+    /// All rows that match, limit and offset aside, where it was asked for.
+    pub total: Option<u64>,
+    /// Of an insert: rows that are new rather than merged.
+    pub inserted: u64,
+    /// Of an insert of one row that asked for its key: columns and values as text.
+    pub key: Vec<(String, String)>,
+}
+
+/// Why an engine did not carry out a plan.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// [`crate::query::RowsWanted`] was not met; nothing was changed.
+    #[error("{found} rows")]
+    RowCount { found: u64 },
+    /// The database is away.
+    #[error("the database cannot be reached: {reason}")]
+    Unavailable { reason: String, retry_after: Duration },
+    /// No connection or place in the queue became free in time.
+    #[error("too many requests are waiting")]
+    Busy { retry_after: Duration },
+    /// A fault of ours or of the disk; `reason` is for the log.
+    #[error("internal error: {reason}")]
+    Internal { reason: String },
+}
+
+/// Why migrations were not applied.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum MigrationError {
+    #[error("migration `{name}` was changed after it was applied")]
+    Changed { name: String, path: String },
+    #[error("migration `{name}` was applied, but its file is gone")]
+    Gone { name: String },
+    /// A new file that sorts before one that was applied.
+    #[error("migration `{name}` sorts before `{latest}`, which was applied")]
+    OutOfOrder { name: String, latest: String },
+    #[error(transparent)]
+    Sql(Box<SqlError>),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// A statement in a file that cannot be carried out, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SqlError {
+    /// How the file is called.
+    pub path: String,
+    /// The file's whole text, for the excerpt.
+    pub source_text: String,
+    /// Where the construct stands, in bytes.
+    pub offset: usize,
+    pub length: usize,
+    pub sqlstate: Option<String>,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+impl SqlError {
+    /// Line and column of the construct, both from 1; the column counts characters.
+    pub fn position(&self) -> (usize, usize) {
+        let before = self.source_text.get(..self.offset).unwrap_or(&self.source_text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+}
+
+impl From<SqlError> for MigrationError {
+    fn from(error: SqlError) -> Self {
+        Self::Sql(Box::new(error))
+    }
+}

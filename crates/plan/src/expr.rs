@@ -1,0 +1,476 @@
+//! Typed expressions and selects: what filters, policies, checks, defaults, views and embeds become once
+//! their names and types are known. Engines render them; nobody else reads SQL.
+
+use crate::schema::{ColumnId, RelationId};
+use crate::value::{Type, Value};
+
+/// One relation's occurrence within a statement. Unique in its expression tree; 0 is the row that a policy,
+/// check or default belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(pub u32);
+
+impl SourceId {
+    /// The row a stored expression belongs to.
+    pub const ROW: Self = Self(0);
+}
+
+/// An expression whose names and types are known.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    /// Known now. Engines bind it in statements and write it out in definitions.
+    Value {
+        value: Value,
+        ty: Type,
+    },
+    /// Caller's text that the engine reads with the type its place asks for. Only for engines that have
+    /// [`crate::engine::Capabilities::reads_literals`].
+    Literal {
+        text: String,
+    },
+    /// Caller's list of such texts, to be read as an array of the type its place asks for.
+    LiteralList {
+        texts: Vec<String>,
+    },
+    /// What only the session knows.
+    Session(SessionValue),
+    Column {
+        source: SourceId,
+        column: ColumnId,
+        ty: Type,
+    },
+    /// The n-th output of a [`Source::Select`], or of a common table expression.
+    Output {
+        source: SourceId,
+        index: u32,
+        ty: Type,
+    },
+    /// The value that a domain's check is about.
+    DomainValue {
+        ty: Type,
+    },
+    /// A function by its PostgreSQL name, or an operator by its symbol (`+`, `=`, `~~*`, `->>`). The argument
+    /// types, already coerced, choose the overload.
+    Call {
+        function: Box<str>,
+        args: Vec<Expr>,
+        ty: Type,
+    },
+    /// An explicit or implied conversion to `ty`, sizes included.
+    Cast {
+        expr: Box<Expr>,
+        ty: Type,
+    },
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+    Not(Box<Expr>),
+    IsNull {
+        expr: Box<Expr>,
+        negated: bool,
+    },
+    /// `is true`, `is false`, `is unknown` are `IsBool` with `Some(true)`, `Some(false)`, `None`.
+    IsBool {
+        expr: Box<Expr>,
+        value: Option<bool>,
+        negated: bool,
+    },
+    IsDistinct {
+        left: Box<Expr>,
+        right: Box<Expr>,
+        negated: bool,
+    },
+    InList {
+        expr: Box<Expr>,
+        list: Vec<Expr>,
+        negated: bool,
+    },
+    Case {
+        operand: Option<Box<Expr>>,
+        whens: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+        ty: Type,
+    },
+    Array {
+        items: Vec<Expr>,
+        ty: Type,
+    },
+    Exists {
+        select: Box<Select>,
+        negated: bool,
+    },
+    InSelect {
+        expr: Box<Expr>,
+        select: Box<Select>,
+        negated: bool,
+    },
+    /// `(select ...)` as one value.
+    Scalar {
+        select: Box<Select>,
+        ty: Type,
+    },
+    /// `left op any(array)` / `left op all(array)`; `array` has an array type.
+    Quantified {
+        left: Box<Expr>,
+        operator: Box<str>,
+        all: bool,
+        array: Box<Expr>,
+    },
+    Aggregate(Box<Aggregate>),
+}
+
+/// What a session holds, as a policy asks for it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SessionValue {
+    /// `auth.uid()`: `sub` as a uuid.
+    Uid,
+    /// `auth.role()`: the claim `role`, text.
+    Role,
+    /// `auth.email()`: the claim `email`, text.
+    Email,
+    /// `auth.jwt()`: all claims, jsonb.
+    Jwt,
+    /// `current_setting(name, true)`: text.
+    Setting(Box<str>),
+    /// `current_user`: the role that runs the request, text.
+    User,
+    /// `now()`: the start of the transaction, timestamptz.
+    Now,
+}
+
+impl SessionValue {
+    pub fn ty(&self) -> Type {
+        match self {
+            Self::Uid => Type::Uuid,
+            Self::Role | Self::Email | Self::Setting(_) | Self::User => Type::Text,
+            Self::Jwt => Type::Jsonb,
+            Self::Now => Type::Timestamptz,
+        }
+    }
+}
+
+/// An aggregate call in a select's outputs, `having` or `order by`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregate {
+    pub function: Box<str>,
+    /// Empty for `count(*)`.
+    pub args: Vec<Expr>,
+    pub distinct: bool,
+    pub filter: Option<Expr>,
+    pub order: Vec<Order>,
+    pub ty: Type,
+}
+
+/// A select statement whose names and types are known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Select {
+    pub with: Vec<CommonTable>,
+    pub distinct: bool,
+    pub outputs: Vec<SelectOutput>,
+    pub from: Vec<FromItem>,
+    pub condition: Option<Expr>,
+    pub group_by: Vec<Expr>,
+    pub having: Option<Expr>,
+    /// When set, `outputs` to `having` are empty: the rows are these.
+    pub values: Vec<Vec<Expr>>,
+    /// Further selects, combined with the ones before them.
+    pub combined: Vec<(SetOperation, Select)>,
+    pub order: Vec<Order>,
+    pub limit: Option<Expr>,
+    pub offset: Option<Expr>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommonTable {
+    pub source: SourceId,
+    pub name: String,
+    pub recursive: bool,
+    pub select: Select,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelectOutput {
+    pub name: String,
+    pub expr: Expr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetOperation {
+    Union,
+    UnionAll,
+    Intersect,
+    Except,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum FromItem {
+    Source { id: SourceId, source: Source },
+    Join { kind: JoinKind, left: Box<FromItem>, right: Box<FromItem>, on: Option<Expr> },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    Relation(RelationId),
+    Select(Box<Select>),
+    /// A common table expression, by the id it was declared with.
+    Common(SourceId),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinKind {
+    Inner,
+    Left,
+    Right,
+    Full,
+    Cross,
+}
+
+/// One term of an `order by`. Nulls sort as PostgreSQL sorts them: last when ascending, first when
+/// descending, unless said otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    pub expr: Expr,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+/// A data-changing statement of a migration or seed file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Statement {
+    Insert {
+        relation: RelationId,
+        columns: Vec<ColumnId>,
+        /// Rows of as many outputs as there are columns; `None` for `default values`.
+        rows: Option<Select>,
+        /// `overriding system value`.
+        overriding: bool,
+        conflict: Option<StatementConflict>,
+    },
+    /// `source` is the updated row; `from` may add others.
+    Update {
+        relation: RelationId,
+        source: SourceId,
+        assignments: Vec<(ColumnId, Expr)>,
+        from: Vec<FromItem>,
+        condition: Option<Expr>,
+    },
+    Delete {
+        relation: RelationId,
+        source: SourceId,
+        using: Vec<FromItem>,
+        condition: Option<Expr>,
+    },
+    Select(Select),
+}
+
+/// `on conflict` of a migration's insert. In `update` and `condition`, [`SourceId::ROW`] is the existing row
+/// and `excluded` the one that was to be inserted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatementConflict {
+    pub columns: Vec<ColumnId>,
+    pub excluded: SourceId,
+    /// Empty for `do nothing`.
+    pub update: Vec<(ColumnId, Expr)>,
+    pub condition: Option<Expr>,
+}
+
+impl Expr {
+    pub fn value(value: Value, ty: Type) -> Self {
+        Self::Value { value, ty }
+    }
+
+    pub fn boolean(value: bool) -> Self {
+        Self::Value { value: Value::Bool(value), ty: Type::Bool }
+    }
+
+    pub fn call(function: &str, args: Vec<Self>, ty: Type) -> Self {
+        Self::Call { function: function.into(), args, ty }
+    }
+
+    /// All of `conditions`; `None` when there are none.
+    pub fn all(mut conditions: Vec<Self>) -> Option<Self> {
+        if conditions.len() <= 1 { conditions.pop() } else { Some(Self::And(conditions)) }
+    }
+
+    /// Any of `conditions`; false when there are none.
+    pub fn any(mut conditions: Vec<Self>) -> Self {
+        match conditions.len() {
+            0 => Self::boolean(false),
+            1 => conditions.remove(0),
+            _ => Self::Or(conditions),
+        }
+    }
+
+    pub fn ty(&self) -> Type {
+        match self {
+            Self::Value { ty, .. }
+            | Self::Column { ty, .. }
+            | Self::Output { ty, .. }
+            | Self::DomainValue { ty }
+            | Self::Call { ty, .. }
+            | Self::Cast { ty, .. }
+            | Self::Case { ty, .. }
+            | Self::Array { ty, .. }
+            | Self::Scalar { ty, .. } => ty.clone(),
+            Self::Literal { .. } | Self::LiteralList { .. } => Type::Unknown,
+            Self::Session(value) => value.ty(),
+            Self::Aggregate(aggregate) => aggregate.ty.clone(),
+            Self::And(_)
+            | Self::Or(_)
+            | Self::Not(_)
+            | Self::IsNull { .. }
+            | Self::IsBool { .. }
+            | Self::IsDistinct { .. }
+            | Self::InList { .. }
+            | Self::Exists { .. }
+            | Self::InSelect { .. }
+            | Self::Quantified { .. } => Type::Bool,
+        }
+    }
+}
+
+/// Walks that reach every expression and every source of a tree, so that rules about them are written once.
+impl Expr {
+    /// Calls `visit` on each direct child, selects' expressions included.
+    pub fn for_each_child_mut(&mut self, visit: &mut dyn FnMut(&mut Self)) {
+        match self {
+            Self::Value { .. }
+            | Self::Literal { .. }
+            | Self::LiteralList { .. }
+            | Self::Session(_)
+            | Self::Column { .. }
+            | Self::Output { .. }
+            | Self::DomainValue { .. } => {}
+            Self::Call { args, .. } | Self::And(args) | Self::Or(args) | Self::Array { items: args, .. } => {
+                args.iter_mut().for_each(visit);
+            }
+            Self::Cast { expr, .. } | Self::Not(expr) | Self::IsNull { expr, .. } | Self::IsBool { expr, .. } => {
+                visit(expr)
+            }
+            Self::IsDistinct { left, right, .. } | Self::Quantified { left, array: right, .. } => {
+                visit(left);
+                visit(right);
+            }
+            Self::InList { expr, list, .. } => {
+                visit(expr);
+                list.iter_mut().for_each(visit);
+            }
+            Self::Case { operand, whens, otherwise, .. } => {
+                operand.iter_mut().for_each(|e| visit(e));
+                for (when, then) in whens {
+                    visit(when);
+                    visit(then);
+                }
+                otherwise.iter_mut().for_each(|e| visit(e));
+            }
+            Self::Exists { select, .. } | Self::Scalar { select, .. } => select.for_each_expr_mut(visit),
+            Self::InSelect { expr, select, .. } => {
+                visit(expr);
+                select.for_each_expr_mut(visit);
+            }
+            Self::Aggregate(aggregate) => {
+                aggregate.args.iter_mut().for_each(&mut *visit);
+                aggregate.filter.iter_mut().for_each(&mut *visit);
+                aggregate.order.iter_mut().for_each(|order| visit(&mut order.expr));
+            }
+        }
+    }
+
+    /// Calls `rename` on every source id of the tree.
+    pub fn rename_sources(&mut self, rename: &mut dyn FnMut(SourceId) -> SourceId) {
+        match self {
+            Self::Column { source, .. } | Self::Output { source, .. } => *source = rename(*source),
+            Self::Exists { select, .. } | Self::Scalar { select, .. } => select.rename_sources(rename),
+            Self::InSelect { expr, select, .. } => {
+                expr.rename_sources(rename);
+                select.rename_sources(rename);
+            }
+            other => other.for_each_child_mut(&mut |child| child.rename_sources(rename)),
+        }
+    }
+
+    /// Calls `visit` on this expression and on everything below it.
+    pub fn walk(&self, visit: &mut dyn FnMut(&Self)) {
+        visit(self);
+        // One walk serves reading and writing; a clone of the node keeps it so at the price of a copy,
+        // which only start-up and migrations pay.
+        self.clone().for_each_child_mut(&mut |child| child.walk(visit));
+    }
+}
+
+impl Select {
+    /// Calls `visit` on each expression that stands directly in this select or in a select within its `from`,
+    /// `with` or combined selects.
+    pub fn for_each_expr_mut(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
+        for common in &mut self.with {
+            common.select.for_each_expr_mut(visit);
+        }
+        self.outputs.iter_mut().for_each(|output| visit(&mut output.expr));
+        for item in &mut self.from {
+            item.for_each_expr_mut(visit);
+        }
+        self.condition.iter_mut().for_each(&mut *visit);
+        self.group_by.iter_mut().for_each(&mut *visit);
+        self.having.iter_mut().for_each(&mut *visit);
+        self.values.iter_mut().flatten().for_each(&mut *visit);
+        for (_, select) in &mut self.combined {
+            select.for_each_expr_mut(visit);
+        }
+        self.order.iter_mut().for_each(|order| visit(&mut order.expr));
+        self.limit.iter_mut().for_each(&mut *visit);
+        self.offset.iter_mut().for_each(&mut *visit);
+    }
+
+    /// Calls `visit` on each relation named in this select's `from`, `with` and combined selects (not those within
+    /// expressions).
+    pub fn for_each_source_mut(&mut self, visit: &mut dyn FnMut(&mut SourceId, Option<RelationId>)) {
+        for common in &mut self.with {
+            visit(&mut common.source, None);
+            common.select.for_each_source_mut(visit);
+        }
+        for item in &mut self.from {
+            item.for_each_source_mut(visit);
+        }
+        for (_, select) in &mut self.combined {
+            select.for_each_source_mut(visit);
+        }
+    }
+
+    /// Calls `rename` on every source id of the tree.
+    pub fn rename_sources(&mut self, rename: &mut dyn FnMut(SourceId) -> SourceId) {
+        self.for_each_source_mut(&mut |id, _| *id = rename(*id));
+        self.for_each_expr_mut(&mut |expr| expr.rename_sources(rename));
+    }
+}
+
+impl FromItem {
+    fn for_each_expr_mut(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
+        match self {
+            Self::Source { source: Source::Select(select), .. } => select.for_each_expr_mut(visit),
+            Self::Source { .. } => {}
+            Self::Join { left, right, on, .. } => {
+                left.for_each_expr_mut(visit);
+                right.for_each_expr_mut(visit);
+                on.iter_mut().for_each(visit);
+            }
+        }
+    }
+
+    fn for_each_source_mut(&mut self, visit: &mut dyn FnMut(&mut SourceId, Option<RelationId>)) {
+        match self {
+            Self::Source { id, source } => match source {
+                Source::Relation(relation) => visit(id, Some(*relation)),
+                Source::Select(select) => {
+                    visit(id, None);
+                    select.for_each_source_mut(visit);
+                }
+                Source::Common(common) => {
+                    visit(id, None);
+                    visit(common, None);
+                }
+            },
+            Self::Join { left, right, .. } => {
+                left.for_each_source_mut(visit);
+                right.for_each_source_mut(visit);
+            }
+        }
+    }
+}

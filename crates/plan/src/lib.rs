@@ -1,0 +1,25 @@
+//! What to do: the schema, the query, the planner, the plan, and the engine trait.
+//! Everything between a dialect and an engine; knows no database, driver or HTTP.
+
+pub mod clock;
+pub mod database;
+pub mod engine;
+pub mod error;
+pub mod expr;
+pub mod plan;
+pub mod planner;
+pub mod query;
+pub mod schema;
+pub mod session;
+pub mod value;
+
+pub use clock::Clock;
+pub use database::{Database, RunError};
+pub use engine::{Capabilities, Engine, EngineError, Outcome};
+pub use error::{DatabaseError, PlanError};
+pub use expr::Expr;
+pub use plan::Plan;
+pub use query::Query;
+pub use schema::Schema;
+pub use session::Session;
+pub use value::{Type, Value};

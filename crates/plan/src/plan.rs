@@ -1,0 +1,167 @@
+//! What to do: a query resolved against the schema, typed, and authorized for one session.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::expr::{Expr, Order, SourceId};
+use crate::query::{Count, Resolution, RowsWanted};
+use crate::schema::{ColumnId, RelationId, Schema};
+use crate::session::Session;
+use crate::value::Value;
+
+/// A plan that may be carried out. Only `planner` can make one, and it authorizes first: the field that says
+/// so is private to this crate.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The schema that all ids in here belong to.
+    pub schema: Arc<Schema>,
+    pub session: Session,
+    pub work: Work,
+    pub rows_wanted: RowsWanted,
+    pub(crate) _authorized: Authorized,
+}
+
+/// Proof that a plan went through `planner::authorize`.
+#[derive(Clone, Debug)]
+pub(crate) struct Authorized;
+
+#[derive(Clone, Debug)]
+pub enum Work {
+    Read { node: Node, count: Option<Count> },
+    Insert(InsertPlan),
+    Update(UpdatePlan),
+    Delete(DeletePlan),
+}
+
+/// Rows of one relation, with what is embedded in them.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub source: SourceId,
+    pub relation: RelationId,
+    /// In the order in which they stand in each row's object.
+    pub outputs: Vec<Output>,
+    /// The caller's filters and the policies that bind the caller, all in one.
+    pub condition: Option<Expr>,
+    pub order: Vec<Order>,
+    pub limit: Option<u64>,
+    pub offset: u64,
+}
+
+#[derive(Clone, Debug)]
+pub enum Output {
+    Value { name: String, expr: Expr },
+    Embed(EmbedNode),
+}
+
+/// Related rows inside a row: an object or null (`many` false), or an array.
+#[derive(Clone, Debug)]
+pub struct EmbedNode {
+    pub name: String,
+    pub many: bool,
+    pub node: Box<Node>,
+    pub link: Link,
+}
+
+/// How a child's rows are found from the parent's.
+#[derive(Clone, Debug)]
+pub enum Link {
+    /// `parent.column = child.column` for each pair.
+    Direct(Vec<(ColumnId, ColumnId)>),
+    /// Through a junction table, with the policies that bind the caller there.
+    Junction {
+        source: SourceId,
+        relation: RelationId,
+        condition: Option<Expr>,
+        /// `(parent's, junction's)`
+        parent: Vec<(ColumnId, ColumnId)>,
+        /// `(junction's, child's)`
+        child: Vec<(ColumnId, ColumnId)>,
+    },
+}
+
+/// What a new or changed row must satisfy before the write may stay; else SQLSTATE 42501,
+/// `new row violates row-level security policy …`.
+#[derive(Clone, Debug)]
+pub struct RowCheck {
+    /// Over [`SourceId::ROW`], the new row.
+    pub condition: Expr,
+    /// The restrictive policy that says so; permissive ones have no single name.
+    pub policy: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct InsertPlan {
+    pub relation: RelationId,
+    /// The columns that the rows give.
+    pub columns: Vec<ColumnId>,
+    pub rows: RowSource,
+    pub missing_default: bool,
+    pub conflict: Option<ConflictPlan>,
+    /// Tested on each inserted row, in this order.
+    pub checks: Vec<RowCheck>,
+    pub returning: ReturningPlan,
+    pub count: Option<Count>,
+}
+
+/// Where the values come from.
+#[derive(Clone, Debug)]
+pub enum RowSource {
+    /// The caller's JSON, for engines that read it themselves.
+    Json { text: Bytes, single: bool },
+    /// Typed values, as many a row as there are columns.
+    Values(Vec<Vec<Cell>>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    Value(Value),
+    Default,
+}
+
+#[derive(Clone, Debug)]
+pub struct ConflictPlan {
+    /// The columns of the key; empty: any key (only with `Ignore`).
+    pub columns: Vec<ColumnId>,
+    pub resolution: Resolution,
+    /// Whether the existing row may be updated by the caller: over [`SourceId::ROW`]. A row that fails is
+    /// SQLSTATE 42501, `new row violates row-level security policy (USING expression) …`.
+    pub using: Option<Expr>,
+    /// Tested on each updated row.
+    pub checks: Vec<RowCheck>,
+}
+
+#[derive(Clone, Debug)]
+pub struct UpdatePlan {
+    pub relation: RelationId,
+    pub columns: Vec<ColumnId>,
+    /// One row of values.
+    pub row: RowSource,
+    pub missing_default: bool,
+    /// Filters and policies, over [`SourceId::ROW`].
+    pub condition: Option<Expr>,
+    /// Tested on each changed row, in this order.
+    pub checks: Vec<RowCheck>,
+    pub returning: ReturningPlan,
+    pub count: Option<Count>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DeletePlan {
+    pub relation: RelationId,
+    /// Filters and policies, over [`SourceId::ROW`].
+    pub condition: Option<Expr>,
+    pub returning: ReturningPlan,
+    pub count: Option<Count>,
+}
+
+/// What a write gives back.
+#[derive(Clone, Debug)]
+pub enum ReturningPlan {
+    Nothing,
+    /// The primary key's values, for `Location`.
+    Key(Vec<ColumnId>),
+    /// The written rows, each as `node` says; its source is [`SourceId::ROW`] and its condition, limit and order
+    /// apply to the written rows alone.
+    Rows(Node),
+}

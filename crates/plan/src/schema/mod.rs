@@ -1,0 +1,272 @@
+//! What exists: tables, columns, types, relations, functions, roles, grants, policies.
+//!
+//! Engines with catalogs read it back from them; for the others it is the fold of the migrations
+//! (`read_sql`). Things are referred to by id, so that renaming one changes one name.
+
+mod access;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use access::{DefaultPrivilege, DefaultPrivilegeObject, Grant, Grantee, Policy, PolicyCommand, Privilege, Role};
+
+use crate::expr::{Expr, Select};
+use crate::value::{DomainType, EnumType, Type};
+
+/// A table's or view's identity, for as long as the schema lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RelationId(pub u32);
+
+/// A column's identity within its relation. Never given to another column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ColumnId(pub u16);
+
+/// Everything that exists, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Schema {
+    /// By id, in the order of creation.
+    pub relations: BTreeMap<RelationId, Arc<Relation>>,
+    /// `(schema, name)` to id.
+    pub names: BTreeMap<(String, String), RelationId>,
+    /// Named schemas with the roles that may use them.
+    pub namespaces: BTreeMap<String, Namespace>,
+    pub enums: BTreeMap<(String, String), Arc<EnumType>>,
+    pub domains: BTreeMap<(String, String), Arc<DomainType>>,
+    pub functions: Vec<Arc<Function>>,
+    pub roles: BTreeMap<String, Role>,
+    pub default_privileges: Vec<DefaultPrivilege>,
+    pub sequences: BTreeMap<(String, String), Sequence>,
+    pub next_relation: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Namespace {
+    pub comment: Option<String>,
+    pub grants: Vec<Grant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelationKind {
+    Table,
+    View,
+    MaterializedView,
+    ForeignTable,
+    PartitionedTable,
+}
+
+/// A table or view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Relation {
+    pub id: RelationId,
+    pub schema: String,
+    pub name: String,
+    pub kind: RelationKind,
+    /// In their order; ids need not be dense.
+    pub columns: Vec<Column>,
+    pub primary_key: Option<Key>,
+    /// Unique constraints, less the primary key.
+    pub unique: Vec<Key>,
+    pub foreign_keys: Vec<ForeignKey>,
+    pub checks: Vec<Check>,
+    /// Indexes that were made as such, less those of constraints.
+    pub indexes: Vec<Index>,
+    pub comment: Option<String>,
+    pub owner: String,
+    pub row_security: RowSecurity,
+    pub policies: Vec<Policy>,
+    pub grants: Vec<Grant>,
+    /// A view's select; `None` where the engine keeps it itself.
+    pub definition: Option<Arc<Select>>,
+    /// `with (security_invoker)`: the view reads with its caller's rights.
+    pub security_invoker: bool,
+    /// Whether rows can be written. Always so for tables; for views it is the engine's word.
+    pub writable: bool,
+}
+
+/// Whether row level security is on, and whether it binds the owner as well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowSecurity {
+    pub enabled: bool,
+    pub forced: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    pub id: ColumnId,
+    pub name: String,
+    pub ty: Type,
+    pub not_null: bool,
+    pub default: Option<DefaultValue>,
+    pub comment: Option<String>,
+}
+
+/// What a column holds when an insert does not say.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DefaultValue {
+    Expr(Expr),
+    /// `serial`, or `default nextval('…')`.
+    Sequence {
+        sequence: (String, String),
+    },
+    /// `generated … as identity`.
+    Identity {
+        always: bool,
+        start: i64,
+        increment: i64,
+    },
+    /// `generated always as (…) stored`.
+    Generated(Expr),
+    /// Has one that only the engine knows, as its text.
+    Engine(String),
+}
+
+/// A primary key or unique constraint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    pub name: String,
+    pub columns: Vec<ColumnId>,
+    pub nulls_not_distinct: bool,
+    pub deferrable: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForeignKey {
+    pub name: String,
+    pub columns: Vec<ColumnId>,
+    pub target: RelationId,
+    pub target_columns: Vec<ColumnId>,
+    pub on_delete: ReferentialAction,
+    pub on_update: ReferentialAction,
+    pub deferrable: bool,
+    pub initially_deferred: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReferentialAction {
+    #[default]
+    NoAction,
+    Restrict,
+    Cascade,
+    SetNull,
+    SetDefault,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    pub name: String,
+    pub condition: Expr,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Index {
+    pub name: String,
+    pub unique: bool,
+    pub nulls_not_distinct: bool,
+    pub terms: Vec<IndexTerm>,
+    pub condition: Option<Expr>,
+    pub comment: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct IndexTerm {
+    pub expr: Expr,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sequence {
+    pub start: i64,
+    pub increment: i64,
+    /// The column that owns it, if any.
+    pub owner: Option<(RelationId, ColumnId)>,
+    pub grants: Vec<Grant>,
+}
+
+/// A function by name; overloads are separate entries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Function {
+    pub schema: String,
+    pub name: String,
+    pub args: Vec<FunctionArg>,
+    pub returns: Type,
+    pub returns_set: bool,
+    pub language: String,
+    pub security_definer: bool,
+    pub strict: bool,
+    /// The source text; what a `language sql` body means is in `body`.
+    pub source: String,
+    /// A `language sql` scalar body whose names are known; arguments are `Expr::Output { source: ROW, index }`.
+    pub body: Option<Select>,
+    pub grants: Vec<Grant>,
+    pub comment: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct FunctionArg {
+    pub name: Option<String>,
+    pub ty: Type,
+    pub default: Option<Expr>,
+}
+
+impl Schema {
+    pub fn relation(&self, id: RelationId) -> &Relation {
+        self.relations.get(&id).expect("a relation's id outlives nothing that refers to it")
+    }
+
+    pub fn find(&self, schema: &str, name: &str) -> Option<&Arc<Relation>> {
+        // The map's key is a pair of owned strings; scanning one schema's range would need them too.
+        self.names.get(&(schema.to_owned(), name.to_owned())).and_then(|id| self.relations.get(id))
+    }
+
+    /// Adds a relation under a new id, or replaces the one with its id.
+    pub fn put(&mut self, relation: Relation) {
+        if let Some(old) = self.relations.get(&relation.id) {
+            self.names.remove(&(old.schema.clone(), old.name.clone()));
+        }
+        self.names.insert((relation.schema.clone(), relation.name.clone()), relation.id);
+        self.next_relation = self.next_relation.max(relation.id.0 + 1);
+        self.relations.insert(relation.id, Arc::new(relation));
+    }
+
+    pub fn remove(&mut self, id: RelationId) {
+        if let Some(old) = self.relations.remove(&id) {
+            self.names.remove(&(old.schema.clone(), old.name.clone()));
+        }
+    }
+
+    /// An id that no relation has had.
+    pub fn new_relation_id(&mut self) -> RelationId {
+        self.next_relation += 1;
+        RelationId(self.next_relation)
+    }
+}
+
+impl Relation {
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    pub fn column_by_id(&self, id: ColumnId) -> &Column {
+        self.columns.iter().find(|column| column.id == id).expect("a column's id outlives nothing that refers to it")
+    }
+
+    pub fn column_names<'a>(&'a self, ids: &'a [ColumnId]) -> impl Iterator<Item = &'a str> {
+        ids.iter().map(|id| self.column_by_id(*id).name.as_str())
+    }
+
+    /// The primary key and the unique constraints.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.primary_key.iter().chain(&self.unique)
+    }
+
+    pub fn is_view(&self) -> bool {
+        matches!(self.kind, RelationKind::View | RelationKind::MaterializedView)
+    }
+}
+
+impl Column {
+    pub fn is_generated(&self) -> bool {
+        matches!(self.default, Some(DefaultValue::Generated(_)))
+    }
+}

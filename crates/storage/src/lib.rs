@@ -1,0 +1,7 @@
+//! Where data is kept: one folder per engine, and what the SQL engines share.
+
+#[cfg(feature = "postgres")]
+pub mod postgres;
+mod sql;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
