@@ -49,7 +49,8 @@ pub enum Expr {
         ty: Type,
     },
     /// A function by its PostgreSQL name, or an operator by its symbol (`+`, `=`, `~~*`, `->>`). The argument
-    /// types, already coerced, choose the overload.
+    /// types, already coerced, choose the overload; a `varchar` stands for a `text` and a domain for its base
+    /// without a cast, so look at [`Type::base`].
     Call {
         function: Box<str>,
         args: Vec<Expr>,
@@ -209,6 +210,9 @@ pub enum FromItem {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     Relation(RelationId),
+    /// A relation that the body of a `security definer` function names: read with the rights of the function's
+    /// owner, so neither grants nor policies of the caller apply to it.
+    OwnerRelation(RelationId),
     Select(Box<Select>),
     /// A common table expression, by the id it was declared with.
     Common(SourceId),
@@ -457,7 +461,7 @@ impl FromItem {
     fn for_each_source_mut(&mut self, visit: &mut dyn FnMut(&mut SourceId, Option<RelationId>)) {
         match self {
             Self::Source { id, source } => match source {
-                Source::Relation(relation) => visit(id, Some(*relation)),
+                Source::Relation(relation) | Source::OwnerRelation(relation) => visit(id, Some(*relation)),
                 Source::Select(select) => {
                     visit(id, None);
                     select.for_each_source_mut(visit);
