@@ -53,6 +53,9 @@ pub enum PlanError {
     /// `is.null` is the only filter that an embed itself takes.
     #[error("only `is null` can test the embed `{embed}`")]
     EmbedTest { embed: String },
+    /// Parents can be ordered by a column of a to-one embed only.
+    #[error("`{from}` and `{to}` are not related to-one")]
+    OrderByMany { from: String, to: String },
     #[error("`on_conflict` names `{column}`, which `{relation}` does not have")]
     UnknownConflictColumn { relation: String, column: String },
     #[error("the plan is {depth} levels deep; {limit} is the limit")]

@@ -213,6 +213,12 @@ pub enum Source {
     /// A relation that the body of a `security definer` function names: read with the rights of the function's
     /// owner, so neither grants nor policies of the caller apply to it.
     OwnerRelation(RelationId),
+    /// A relation less the rows that the caller's policies hide; `condition` is over this source.
+    /// Rendered as `(select * from relation where condition)`. Made by the planner.
+    Filtered {
+        relation: RelationId,
+        condition: Box<Expr>,
+    },
     Select(Box<Select>),
     /// A common table expression, by the id it was declared with.
     Common(SourceId),
@@ -391,12 +397,55 @@ impl Expr {
         }
     }
 
+    /// Calls `visit` on each direct child, selects' expressions included.
+    pub fn for_each_child(&self, visit: &mut dyn FnMut(&Self)) {
+        match self {
+            Self::Value { .. }
+            | Self::Literal { .. }
+            | Self::LiteralList { .. }
+            | Self::Session(_)
+            | Self::Column { .. }
+            | Self::Output { .. }
+            | Self::DomainValue { .. } => {}
+            Self::Call { args, .. } | Self::And(args) | Self::Or(args) | Self::Array { items: args, .. } => {
+                args.iter().for_each(visit);
+            }
+            Self::Cast { expr, .. } | Self::Not(expr) | Self::IsNull { expr, .. } | Self::IsBool { expr, .. } => {
+                visit(expr)
+            }
+            Self::IsDistinct { left, right, .. } | Self::Quantified { left, array: right, .. } => {
+                visit(left);
+                visit(right);
+            }
+            Self::InList { expr, list, .. } => {
+                visit(expr);
+                list.iter().for_each(visit);
+            }
+            Self::Case { operand, whens, otherwise, .. } => {
+                operand.iter().for_each(|e| visit(e));
+                whens.iter().for_each(|(when, then)| {
+                    visit(when);
+                    visit(then);
+                });
+                otherwise.iter().for_each(|e| visit(e));
+            }
+            Self::Exists { select, .. } | Self::Scalar { select, .. } => select.for_each_expr(visit),
+            Self::InSelect { expr, select, .. } => {
+                visit(expr);
+                select.for_each_expr(visit);
+            }
+            Self::Aggregate(aggregate) => {
+                aggregate.args.iter().for_each(&mut *visit);
+                aggregate.filter.iter().for_each(&mut *visit);
+                aggregate.order.iter().for_each(|order| visit(&order.expr));
+            }
+        }
+    }
+
     /// Calls `visit` on this expression and on everything below it.
     pub fn walk(&self, visit: &mut dyn FnMut(&Self)) {
         visit(self);
-        // One walk serves reading and writing; a clone of the node keeps it so at the price of a copy,
-        // which only start-up and migrations pay.
-        self.clone().for_each_child_mut(&mut |child| child.walk(visit));
+        self.for_each_child(&mut |child| child.walk(visit));
     }
 }
 
@@ -407,20 +456,43 @@ impl Select {
         for common in &mut self.with {
             common.select.for_each_expr_mut(visit);
         }
+        for item in &mut self.from {
+            item.for_each_inner_expr_mut(visit);
+        }
+        for (_, select) in &mut self.combined {
+            select.for_each_expr_mut(visit);
+        }
+        self.for_each_own_expr_mut(visit);
+    }
+
+    /// As [`Select::for_each_expr_mut`], less the selects within `from`, `with` and combined selects.
+    pub fn for_each_own_expr_mut(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
         self.outputs.iter_mut().for_each(|output| visit(&mut output.expr));
         for item in &mut self.from {
-            item.for_each_expr_mut(visit);
+            item.for_each_join_condition_mut(visit);
         }
         self.condition.iter_mut().for_each(&mut *visit);
         self.group_by.iter_mut().for_each(&mut *visit);
         self.having.iter_mut().for_each(&mut *visit);
         self.values.iter_mut().flatten().for_each(&mut *visit);
-        for (_, select) in &mut self.combined {
-            select.for_each_expr_mut(visit);
-        }
         self.order.iter_mut().for_each(|order| visit(&mut order.expr));
         self.limit.iter_mut().for_each(&mut *visit);
         self.offset.iter_mut().for_each(&mut *visit);
+    }
+
+    /// As [`Select::for_each_expr_mut`], to read.
+    pub fn for_each_expr(&self, visit: &mut dyn FnMut(&Expr)) {
+        self.with.iter().for_each(|common| common.select.for_each_expr(visit));
+        self.outputs.iter().for_each(|output| visit(&output.expr));
+        self.from.iter().for_each(|item| item.for_each_expr(visit));
+        self.condition.iter().for_each(&mut *visit);
+        self.group_by.iter().for_each(&mut *visit);
+        self.having.iter().for_each(&mut *visit);
+        self.values.iter().flatten().for_each(&mut *visit);
+        self.combined.iter().for_each(|(_, select)| select.for_each_expr(visit));
+        self.order.iter().for_each(|order| visit(&order.expr));
+        self.limit.iter().for_each(&mut *visit);
+        self.offset.iter().for_each(&mut *visit);
     }
 
     /// Calls `visit` on each relation named in this select's `from`, `with` and combined selects (not those within
@@ -446,14 +518,35 @@ impl Select {
 }
 
 impl FromItem {
-    fn for_each_expr_mut(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
+    fn for_each_inner_expr_mut(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
         match self {
             Self::Source { source: Source::Select(select), .. } => select.for_each_expr_mut(visit),
+            Self::Source { source: Source::Filtered { condition, .. }, .. } => visit(condition),
+            Self::Source { .. } => {}
+            Self::Join { left, right, .. } => {
+                left.for_each_inner_expr_mut(visit);
+                right.for_each_inner_expr_mut(visit);
+            }
+        }
+    }
+
+    fn for_each_join_condition_mut(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
+        if let Self::Join { left, right, on, .. } = self {
+            left.for_each_join_condition_mut(visit);
+            right.for_each_join_condition_mut(visit);
+            on.iter_mut().for_each(visit);
+        }
+    }
+
+    fn for_each_expr(&self, visit: &mut dyn FnMut(&Expr)) {
+        match self {
+            Self::Source { source: Source::Select(select), .. } => select.for_each_expr(visit),
+            Self::Source { source: Source::Filtered { condition, .. }, .. } => visit(condition),
             Self::Source { .. } => {}
             Self::Join { left, right, on, .. } => {
-                left.for_each_expr_mut(visit);
-                right.for_each_expr_mut(visit);
-                on.iter_mut().for_each(visit);
+                left.for_each_expr(visit);
+                right.for_each_expr(visit);
+                on.iter().for_each(visit);
             }
         }
     }
@@ -461,7 +554,9 @@ impl FromItem {
     fn for_each_source_mut(&mut self, visit: &mut dyn FnMut(&mut SourceId, Option<RelationId>)) {
         match self {
             Self::Source { id, source } => match source {
-                Source::Relation(relation) | Source::OwnerRelation(relation) => visit(id, Some(*relation)),
+                Source::Relation(relation) | Source::OwnerRelation(relation) | Source::Filtered { relation, .. } => {
+                    visit(id, Some(*relation))
+                }
                 Source::Select(select) => {
                     visit(id, None);
                     select.for_each_source_mut(visit);

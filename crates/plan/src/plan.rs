@@ -100,6 +100,8 @@ pub struct InsertPlan {
     pub conflict: Option<ConflictPlan>,
     /// Tested on each inserted row, in this order.
     pub checks: Vec<RowCheck>,
+    /// What an error may show of a row (`Failing row contains …`).
+    pub shown: ShownColumns,
     pub returning: ReturningPlan,
     pub count: Option<Count>,
 }
@@ -124,9 +126,9 @@ pub struct ConflictPlan {
     /// The columns of the key; empty: any key (only with `Ignore`).
     pub columns: Vec<ColumnId>,
     pub resolution: Resolution,
-    /// Whether the existing row may be updated by the caller: over [`SourceId::ROW`]. A row that fails is
-    /// SQLSTATE 42501, `new row violates row-level security policy (USING expression) …`.
-    pub using: Option<Expr>,
+    /// Whether the caller may update the existing row, tested in this order. A row that fails is SQLSTATE 42501,
+    /// `new row violates row-level security policy (USING expression) …`.
+    pub using: Vec<RowCheck>,
     /// Tested on each updated row.
     pub checks: Vec<RowCheck>,
 }
@@ -142,6 +144,8 @@ pub struct UpdatePlan {
     pub condition: Option<Expr>,
     /// Tested on each changed row, in this order.
     pub checks: Vec<RowCheck>,
+    /// What an error may show of a row (`Failing row contains …`).
+    pub shown: ShownColumns,
     pub returning: ReturningPlan,
     pub count: Option<Count>,
 }
@@ -151,8 +155,19 @@ pub struct DeletePlan {
     pub relation: RelationId,
     /// Filters and policies, over [`SourceId::ROW`].
     pub condition: Option<Expr>,
+    /// What an error may show of a row.
+    pub shown: ShownColumns,
     pub returning: ReturningPlan,
     pub count: Option<Count>,
+}
+
+/// Which columns of a row may stand in an error's details. PostgreSQL tells nothing of a row to a caller whom
+/// policies bind, and otherwise the columns that the caller may select.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShownColumns {
+    All,
+    These(Vec<ColumnId>),
+    None,
 }
 
 /// What a write gives back.

@@ -265,6 +265,14 @@ impl Relation {
     }
 }
 
+impl Index {
+    /// Whether its terms are exactly these columns.
+    pub fn covers(&self, columns: &[ColumnId]) -> bool {
+        let is_term = |term: &IndexTerm| matches!(&term.expr, Expr::Column { column, .. } if columns.contains(column));
+        self.terms.len() == columns.len() && self.terms.iter().all(is_term)
+    }
+}
+
 impl Column {
     pub fn is_generated(&self) -> bool {
         matches!(self.default, Some(DefaultValue::Generated(_)))
