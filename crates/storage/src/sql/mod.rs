@@ -1,1 +1,17 @@
-//! What the SQL engines share: dialects, and plans rendered as SQL.
+//! Typed trees as SQL text with parameters, for the engines that speak SQL.
+//! Knows the words of each database, and nothing of connections.
+
+mod dialect;
+mod node;
+mod postgres;
+mod render;
+mod select;
+mod sqlite;
+mod type_code;
+
+pub(crate) use dialect::{Dialect, quote_identifier, quote_text, table_name};
+pub(crate) use node::{RenderedNode, RenderedOutput, render_count, render_node};
+pub(crate) use postgres::type_name;
+pub(crate) use render::{Mode, Param, Rendered, Renderer};
+pub(crate) use sqlite::collation;
+pub(crate) use type_code::{read_signature, read_type, signature, type_code};

@@ -1,1 +1,3 @@
 //! The embedded engine: one SQLite file.
+
+pub(crate) mod functions;

@@ -1,0 +1,71 @@
+//! PostgreSQL's functions, operators and collations on an SQLite connection, under the names that `crate::sql` writes.
+//!
+//! A failure keeps its SQLSTATE on the way through SQLite: it travels as the message's text, and
+//! [`decode_error`] reads it back.
+
+mod session;
+
+use roadbed_plan::{Clock, DatabaseError, Value};
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+use rusqlite::types::Value as SqlValue;
+
+pub(crate) use session::{ConnectionSession, session_value};
+
+/// What begins the message of an error that is ours.
+const OURS: &str = "roadbed:";
+
+/// Functions whose answer depends on their arguments alone, so that indexes and checks may use them.
+const PURE: FunctionFlags =
+    FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DETERMINISTIC).union(FunctionFlags::SQLITE_INNOCUOUS);
+
+/// Functions that answer differently each time, or for each caller; defaults, views and triggers use them.
+const CHANGING: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_INNOCUOUS);
+
+/// Makes the functions and collations known to `connection`. Those that ask who calls read `session`.
+///
+/// # Errors
+/// When SQLite has no memory for them.
+pub(crate) fn register(connection: &Connection, session: &ConnectionSession, clock: &Clock) -> rusqlite::Result<()> {
+    session::register(connection, session, clock)
+}
+
+/// The error of a function of ours that made a statement fail; `None` when it failed by itself.
+pub(crate) fn decode_error(error: &rusqlite::Error) -> Option<DatabaseError> {
+    let message = match error {
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message,
+        rusqlite::Error::SqlInputError { msg, .. } => msg,
+        _ => return None,
+    };
+    decode_message(message)
+}
+
+fn decode_message(message: &str) -> Option<DatabaseError> {
+    // SQLite may put words of its own before what a function said.
+    let (_, encoded) = message.split_once(OURS)?;
+    let (sqlstate, message, details, hint): (String, String, Option<String>, Option<String>) =
+        serde_json::from_str(encoded).ok()?;
+    Some(DatabaseError { sqlstate: sqlstate.into(), message, details, hint })
+}
+
+fn encode_error(error: &DatabaseError) -> String {
+    let DatabaseError { sqlstate, message, details, hint } = error;
+    format!("{OURS}{}", serde_json::json!([sqlstate, message, details, hint]))
+}
+
+/// `error` as a user function returns it.
+fn failure(error: &DatabaseError) -> rusqlite::Error {
+    rusqlite::Error::UserFunctionError(encode_error(error).into())
+}
+
+/// A canonical value as SQLite keeps it.
+pub(crate) fn to_sql(value: Value) -> SqlValue {
+    match value {
+        Value::Null => SqlValue::Null,
+        Value::Bool(bool) => SqlValue::Integer(i64::from(bool)),
+        Value::Int(int) => SqlValue::Integer(int),
+        Value::Float(float) => SqlValue::Real(float),
+        Value::Text(text) => SqlValue::Text(text.into()),
+        Value::Bytes(bytes) => SqlValue::Blob(bytes.into()),
+    }
+}
