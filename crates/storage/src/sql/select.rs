@@ -145,7 +145,9 @@ impl Renderer<'_> {
             match item {
                 FromItem::Source { id, source } => {
                     let relation = match source {
-                        Source::Relation(relation) => Some(*relation),
+                        Source::Relation(relation)
+                        | Source::OwnerRelation(relation)
+                        | Source::Filtered { relation, .. } => Some(*relation),
                         Source::Select(_) | Source::Common(_) => None,
                     };
                     self.sources.insert(*id, SourceText { alias: Self::alias_of(*id), relation });
@@ -207,9 +209,15 @@ impl Renderer<'_> {
 
     fn source(&mut self, id: SourceId, source: &Source) {
         match source {
-            Source::Relation(relation) => {
+            Source::Relation(relation) | Source::OwnerRelation(relation) => {
                 let name = self.relation_name(*relation);
                 self.push(&name);
+            }
+            Source::Filtered { relation, condition } => {
+                let name = self.relation_name(*relation);
+                self.push(&format!("(select * from {name} as {} where ", Self::alias_of(id)));
+                self.expression(condition);
+                self.push(")");
             }
             Source::Select(select) => {
                 self.push("(");
@@ -420,7 +428,7 @@ fn holds_aggregate(expr: &Expr) -> bool {
         Expr::Exists { .. } | Expr::InSelect { .. } | Expr::Scalar { .. } => false,
         other => {
             let mut found = false;
-            other.clone().for_each_child_mut(&mut |child| found |= holds_aggregate(child));
+            other.for_each_child(&mut |child| found |= holds_aggregate(child));
             found
         }
     }
