@@ -1,1 +1,132 @@
-//! The PostgreSQL engine.
+//! The PostgreSQL engine. The database itself enforces roles and policies: each request says who asks in the same
+//! flight as its statements, for its transaction alone.
+
+mod connect;
+mod error;
+mod introspect;
+mod migrate;
+mod pool;
+mod script;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError};
+use roadbed_plan::{Capabilities, Clock, Engine, EngineError, Outcome, Plan, Schema};
+use tokio_postgres::Config;
+
+use pool::Pool;
+
+/// How a PostgreSQL database is used.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    /// Most connections for requests; migrations open one of their own.
+    pub pool_size: u32,
+    /// Longest run of one statement; zero for no limit.
+    pub statement_timeout: Duration,
+    /// Longest wait for a free connection.
+    pub acquire_timeout: Duration,
+    /// Schemas that are searched after the request's own for names without one.
+    pub search_path: Vec<String>,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            pool_size: 10,
+            statement_timeout: Duration::from_secs(10),
+            acquire_timeout: Duration::from_secs(10),
+            search_path: vec!["public".to_owned()],
+        }
+    }
+}
+
+/// One PostgreSQL database.
+pub struct PostgresEngine {
+    config: Config,
+    pool: Arc<Pool>,
+    options: PostgresOptions,
+}
+
+impl PostgresEngine {
+    /// An engine for the database at `url`. Connections are made when they are needed: while the server is away,
+    /// everything answers [`EngineError::Unavailable`].
+    ///
+    /// # Errors
+    /// When `url` cannot be read.
+    pub fn connect(url: &str, options: PostgresOptions, clock: Clock) -> Result<Self, EngineError> {
+        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| EngineError::Internal {
+            reason: format!("the database's address cannot be read: {}", error::reason(&error)),
+        })?;
+        if config.get_application_name().is_none() {
+            config.application_name("roadbed");
+        }
+        Ok(Self::with_config(config, options, clock))
+    }
+
+    fn with_config(config: Config, options: PostgresOptions, clock: Clock) -> Self {
+        let search_path = connect::search_path(options.search_path.iter().map(String::as_str));
+        let session = connect::session_settings(options.statement_timeout, &search_path);
+        let pool = Pool::new(config.clone(), session, options.pool_size, options.acquire_timeout, clock);
+        Self { config, pool: Arc::new(pool), options }
+    }
+}
+
+#[async_trait]
+impl Engine for PostgresEngine {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { enforces_access: true, reads_literals: true }
+    }
+
+    async fn execute(&self, plan: &Plan) -> Result<Outcome, EngineError> {
+        let _ = (plan, &self.options);
+        todo!()
+    }
+
+    async fn schema(&self) -> Result<Schema, MigrationError> {
+        let mut lease = self.pool.acquire().await?;
+        let schema = introspect::read_schema(&lease.connection().client).await;
+        let schema = schema.map_err(|error| error::engine_error(&error))?;
+        lease.give_back();
+        self.pool.forget_prepared();
+        Ok(schema)
+    }
+
+    async fn applied(&self) -> Result<Vec<AppliedMigration>, MigrationError> {
+        migrate::applied(&self.config).await
+    }
+
+    async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<String>, MigrationError> {
+        migrate::migrate(&self.config, migrations).await
+    }
+
+    async fn seed(&self, script: &Migration) -> Result<(), MigrationError> {
+        migrate::seed(&self.config, script).await
+    }
+
+    async fn ping(&self) -> Result<(), EngineError> {
+        let mut lease = self.pool.acquire().await?;
+        lease.connection().client.check_connection().await.map_err(|error| error::engine_error(&error))?;
+        lease.give_back();
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+impl fmt::Debug for PostgresEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The configuration hides the password in its own text.
+        f.debug_struct("PostgresEngine").field("config", &self.config).field("options", &self.options).finish()
+    }
+}

@@ -1,0 +1,183 @@
+//! A bounded pool of connections that survives the server's absence.
+//!
+//! A connection goes back only when its last transaction is known to have ended; one that was left in the middle
+//! is closed, and what still runs on it is cancelled.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use roadbed_plan::{Clock, EngineError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_postgres::{Config, NoTls};
+
+use super::connect::Connection;
+use super::error::{self, RETRY_AFTER};
+
+/// Longest wait for a connection to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+
+pub(super) struct Pool {
+    config: Config,
+    /// Statements that each session starts with.
+    session: String,
+    size: u32,
+    acquire_timeout: Duration,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Connection>>,
+    outage: Mutex<Option<Outage>>,
+    /// Grows when the schema is read again: statements prepared before are then prepared anew.
+    generation: AtomicU64,
+    clock: Clock,
+}
+
+/// The server could not be reached; until some time nobody tries again.
+struct Outage {
+    failures: u32,
+    until: i64,
+    reason: String,
+}
+
+impl Pool {
+    pub(super) fn new(config: Config, session: String, size: u32, acquire_timeout: Duration, clock: Clock) -> Self {
+        let size = size.max(1);
+        Self {
+            config,
+            session,
+            size,
+            acquire_timeout,
+            permits: Arc::new(Semaphore::new(size as usize)),
+            idle: Mutex::default(),
+            outage: Mutex::default(),
+            generation: AtomicU64::new(0),
+            clock,
+        }
+    }
+
+    /// A connection for one caller alone.
+    ///
+    /// # Errors
+    /// When none becomes free in time, or the server cannot be reached.
+    pub(super) async fn acquire(self: &Arc<Self>) -> Result<Lease, EngineError> {
+        let permit = match timeout(self.acquire_timeout, Arc::clone(&self.permits).acquire_owned()).await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(_closed)) => return Err(error::unavailable("the pool is closed".into())),
+            Err(_elapsed) => return Err(EngineError::Busy { retry_after: RETRY_AFTER }),
+        };
+        let mut connection = match self.take_idle() {
+            Some(connection) => connection,
+            None => self.open().await?,
+        };
+        connection.prepared.follow(self.generation.load(Ordering::Acquire));
+        Ok(Lease { connection: Some(connection), pool: Arc::clone(self), _permit: permit })
+    }
+
+    /// Lets every connection prepare its statements anew.
+    pub(super) fn forget_prepared(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Closes idle connections now and the others when they are given back; waits for those.
+    pub(super) async fn close(&self) {
+        // All permits: nobody holds a connection any more. It fails only when the pool was closed before.
+        if let Ok(all) = self.permits.acquire_many(self.size).await {
+            self.permits.close();
+            drop(all);
+        }
+        lock(&self.idle).clear();
+    }
+
+    /// The most recently used of the idle connections that are still alive.
+    fn take_idle(&self) -> Option<Connection> {
+        let mut idle = lock(&self.idle);
+        while let Some(connection) = idle.pop() {
+            if !connection.client.is_closed() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    async fn open(&self) -> Result<Connection, EngineError> {
+        self.refuse_during_outage()?;
+        let opening = Box::pin(Connection::open(&self.config, &self.session));
+        let failure = match timeout(CONNECT_TIMEOUT, opening).await {
+            Ok(Ok(connection)) => {
+                if lock(&self.outage).take().is_some() {
+                    tracing::info!("PostgreSQL answers again");
+                }
+                return Ok(connection);
+            }
+            Ok(Err(failure)) => error::reason(&failure),
+            Err(_elapsed) => "no answer in time".to_owned(),
+        };
+        Err(self.note_failure(failure))
+    }
+
+    fn refuse_during_outage(&self) -> Result<(), EngineError> {
+        let outage = lock(&self.outage);
+        let Some(outage) = outage.as_ref().filter(|outage| outage.until > self.clock.unix_micros()) else {
+            return Ok(());
+        };
+        Err(error::unavailable(outage.reason.clone()))
+    }
+
+    fn note_failure(&self, reason: String) -> EngineError {
+        let mut outage = lock(&self.outage);
+        let failures = outage.as_ref().map_or(0, |outage| outage.failures) + 1;
+        if failures == 1 {
+            tracing::warn!(reason, "PostgreSQL cannot be reached");
+        }
+        let backoff = LONGEST_BACKOFF.min(FIRST_BACKOFF * 2u32.saturating_pow(failures.min(10) - 1));
+        let until = self.clock.unix_micros() + i64::try_from(backoff.as_micros()).unwrap_or(i64::MAX / 2);
+        *outage = Some(Outage { failures, until, reason: reason.clone() });
+        error::unavailable(reason)
+    }
+}
+
+/// A connection in one caller's hands. Dropped without [`Lease::give_back`], it is closed.
+pub(super) struct Lease {
+    connection: Option<Connection>,
+    pool: Arc<Pool>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        self.connection.as_mut().expect("only `give_back` takes it, and ends the lease")
+    }
+
+    /// Returns the connection; its last transaction has ended.
+    pub(super) fn give_back(mut self) {
+        if let Some(connection) = self.connection.take()
+            && !connection.client.is_closed()
+        {
+            lock(&self.pool.idle).push(connection);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take().filter(|connection| !connection.client.is_closed()) else {
+            return;
+        };
+        // The server works on until it next writes to the connection, so it is told to stop.
+        let cancel = connection.client.cancel_token();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Err(error) = cancel.cancel_query(NoTls).await {
+                    tracing::debug!(%error, "an abandoned statement could not be cancelled");
+                }
+                drop(connection);
+            });
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
