@@ -3,8 +3,24 @@
 //! A value carries no type of its own: the column or expression it belongs to does. `parse` reads what
 //! PostgreSQL's input functions read, `format` and `json` write what its output functions write.
 
+mod array;
+mod calendar;
+mod datetime;
+mod datetime_words;
+mod fault;
+mod format;
+mod interval;
+mod json;
+mod json_syntax;
+mod numeric;
+mod parse;
+#[cfg(test)]
+mod tests;
 mod types;
 
+pub use format::{to_text, write_text};
+pub use json::{from_json, from_json_member, write_json, write_json_string};
+pub use parse::parse;
 pub use types::{DomainCheck, DomainType, EnumType, Type};
 
 /// One value in the canonical form of its [`Type`].
