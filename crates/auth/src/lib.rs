@@ -1,1 +1,99 @@
+//! Who you are: tokens and API keys become a session. Knows nothing of data or of how errors look on the wire.
 
+mod api_keys;
+mod error;
+mod jwks;
+mod jwt;
+mod settings;
+
+use arc_swap::ArcSwap;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use roadbed_plan::{Clock, Session};
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value as Json};
+
+pub use api_keys::{ApiKeys, Holder};
+pub use error::{AuthError, KeyError};
+pub use jwt::issue;
+pub use settings::{AuthSettings, RoleClaim};
+
+use jwt::KeyRing;
+
+/// Makes sessions out of requests' headers.
+#[derive(Debug)]
+pub struct Authenticator {
+    keys: ArcSwap<KeyRing>,
+    api_keys: Option<ApiKeys>,
+    settings: AuthSettings,
+    clock: Clock,
+}
+
+impl Authenticator {
+    /// # Errors
+    /// When a key cannot be read. Keys behind a URL come with the first [`Authenticator::refresh`].
+    pub fn new(settings: AuthSettings, clock: Clock) -> Result<Self, KeyError> {
+        let keys = ArcSwap::from_pointee(KeyRing::local(&settings)?);
+        let api_keys = settings.secret.as_ref().map(|secret| ApiKeys::derived_from(secret.expose_secret().as_bytes()));
+        Ok(Self { keys, api_keys, settings, clock })
+    }
+
+    /// The caller that `headers` prove.
+    ///
+    /// A bearer token decides; without one the `apikey` header does; without either the caller is anonymous.
+    ///
+    /// # Errors
+    /// When a token or key is not valid, or nobody may be anonymous.
+    pub fn session(&self, headers: &HeaderMap) -> Result<Session, AuthError> {
+        let bearer = headers.get(AUTHORIZATION).and_then(|value| bearer_token(value.as_bytes()));
+        let api_key = headers.get("apikey").map(|value| value.as_bytes());
+        match (bearer, api_key) {
+            (Some(token), _) | (None, Some(token)) => self.session_of(token),
+            (None, None) => self.anonymous(),
+        }
+    }
+
+    fn session_of(&self, token: &[u8]) -> Result<Session, AuthError> {
+        if ApiKeys::has_their_form(token) {
+            let holder = self.api_keys.as_ref().and_then(|keys| keys.holder(token));
+            return holder.map(|holder| role_session(holder.role())).ok_or(AuthError::UnknownApiKey);
+        }
+        let mut claims = self.keys.load().verify(token)?;
+        jwt::check_times(&claims, self.clock.unix_seconds())?;
+        jwt::check_audience(&claims, self.settings.audience.as_deref())?;
+        let role = match self.settings.role_claim.find(&claims) {
+            Some(role) => role,
+            None => self.settings.anonymous_role.clone().ok_or(AuthError::TokenRequired)?,
+        };
+        claims.insert("role".into(), Json::String(role.clone()));
+        Ok(Session::new(role, claims))
+    }
+
+    fn anonymous(&self) -> Result<Session, AuthError> {
+        self.settings.anonymous_role.as_deref().map(role_session).ok_or(AuthError::TokenRequired)
+    }
+
+    /// Fetches the keys behind the configured URL, if there is one. The old ones stay when it fails.
+    ///
+    /// # Errors
+    /// When the address does not answer with a key set.
+    pub async fn refresh(&self) -> Result<(), KeyError> {
+        let Some(url) = &self.settings.jwks_url else { return Ok(()) };
+        let fetched = jwks::fetch(url).await?;
+        self.keys.store(KeyRing::local(&self.settings)?.with(&fetched).into());
+        Ok(())
+    }
+}
+
+fn role_session(role: &str) -> Session {
+    Session::new(role, Map::from_iter([("role".to_owned(), Json::String(role.to_owned()))]))
+}
+
+/// The token of `Bearer <token>`, whose scheme is read without regard to case (RFC 9110, section 11.1).
+fn bearer_token(header: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = header.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+#[cfg(test)]
+mod tests;

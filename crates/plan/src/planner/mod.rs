@@ -1,14 +1,26 @@
 //! From a query to a plan: resolve, coerce, embed, authorize, limit.
 //! The only place that knows names, types, grants and row policies.
 
+mod authorize;
+mod coerce;
+mod embed;
+mod resolve;
+mod types;
+mod write;
+
+use std::cell::Cell;
 use std::sync::Arc;
 
+use crate::clock::Clock;
 use crate::engine::Capabilities;
-use crate::error::PlanError;
-use crate::plan::Plan;
-use crate::query::Query;
+use crate::error::{DatabaseError, PlanError};
+use crate::expr::SourceId;
+use crate::plan::{Authorized, Plan, Work};
+use crate::query::{Query, Read, RowsWanted};
 use crate::schema::Schema;
 use crate::session::Session;
+
+use authorize::{Needs, Rights};
 
 /// What bounds a plan.
 #[derive(Clone, Debug)]
@@ -19,11 +31,13 @@ pub struct Limits {
     pub max_rows: Option<u64>,
     /// Most levels of embeds and of nested `and`/`or`.
     pub max_depth: usize,
+    /// What `now` and `today` mean in a literal.
+    pub clock: Clock,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { schemas: vec!["public".into()], max_rows: None, max_depth: 32 }
+        Self { schemas: vec!["public".into()], max_rows: None, max_depth: 32, clock: Clock::System }
     }
 }
 
@@ -32,11 +46,62 @@ impl Default for Limits {
 /// # Errors
 /// When a name, type or value does not fit the schema, or the caller has no right to what is asked.
 pub fn plan(
-    _schema: Arc<Schema>,
-    _capabilities: Capabilities,
-    _limits: &Limits,
-    _session: &Session,
-    _query: Query,
+    schema: Arc<Schema>,
+    capabilities: Capabilities,
+    limits: &Limits,
+    session: &Session,
+    query: Query,
 ) -> Result<Plan, PlanError> {
-    todo!()
+    let planner = Planner::new(&schema, capabilities, limits, session)?;
+    let (work, rows_wanted) = match query {
+        Query::Read(read) => planner.read(&read)?,
+        Query::Insert(insert) => (Work::Insert(planner.insert(&insert)?), insert.rows_wanted),
+        Query::Update(update) => (Work::Update(planner.update(&update)?), update.rows_wanted),
+        Query::Delete(delete) => (Work::Delete(planner.delete(&delete)?), delete.rows_wanted),
+    };
+    planner.authorize()?;
+    Ok(Plan { session: session.clone(), work, rows_wanted, _authorized: Authorized, schema })
+}
+
+/// One query's way through the steps.
+struct Planner<'a> {
+    schema: &'a Schema,
+    capabilities: Capabilities,
+    limits: &'a Limits,
+    rights: Rights<'a>,
+    needs: Needs,
+    next_source: Cell<u32>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(
+        schema: &'a Schema,
+        capabilities: Capabilities,
+        limits: &'a Limits,
+        session: &'a Session,
+    ) -> Result<Self, PlanError> {
+        if !schema.roles.contains_key(&*session.role) {
+            return Err(DatabaseError::new("22023", format!("role \"{}\" does not exist", session.role)).into());
+        }
+        let rights = Rights::of(schema, &session.role);
+        Ok(Self { schema, capabilities, limits, rights, needs: Needs::default(), next_source: Cell::new(1) })
+    }
+
+    fn read(&self, read: &Read) -> Result<(Work, RowsWanted), PlanError> {
+        let relation = self.visible_relation(&read.target)?;
+        let node = self.node(relation, self.new_source(), &read.selection, 0)?;
+        Ok((Work::Read { node, count: read.count }, read.rows))
+    }
+
+    /// A source id that nothing of this plan has.
+    fn new_source(&self) -> SourceId {
+        let id = self.next_source.get();
+        self.next_source.set(id + 1);
+        SourceId(id)
+    }
+
+    fn check_depth(&self, depth: usize) -> Result<(), PlanError> {
+        let limit = self.limits.max_depth;
+        if depth > limit { Err(PlanError::TooDeep { depth, limit }) } else { Ok(()) }
+    }
 }

@@ -1,0 +1,124 @@
+use http::{HeaderMap, HeaderValue};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use roadbed_plan::Clock;
+use secrecy::SecretString;
+use serde_json::{Value as Json, json};
+
+use super::{ApiKeys, AuthError, AuthSettings, Authenticator, RoleClaim, issue};
+
+const SECRET: &str = "a secret of at least thirty-two bytes";
+const NOW: i64 = 1_700_000_000;
+
+fn authenticator() -> Authenticator {
+    let settings = AuthSettings {
+        secret: Some(SecretString::from(SECRET)),
+        audience: Some("shop".into()),
+        anonymous_role: Some("anon".into()),
+        ..AuthSettings::default()
+    };
+    Authenticator::new(settings, Clock::manual(NOW)).unwrap()
+}
+
+fn headers(name: &'static str, value: &str) -> HeaderMap {
+    HeaderMap::from_iter([(http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())])
+}
+
+fn token(claims: &Json) -> String {
+    issue(claims.as_object().unwrap(), SECRET.as_bytes()).unwrap()
+}
+
+fn role_of(claims: &Json) -> Result<String, AuthError> {
+    let headers = headers("authorization", &format!("Bearer {}", token(claims)));
+    authenticator().session(&headers).map(|session| session.role.to_string())
+}
+
+#[test]
+fn a_token_gives_its_role_and_claims() {
+    let headers = headers("authorization", &format!("bearer {}", token(&json!({"role": "editor", "sub": "7"}))));
+    let session = authenticator().session(&headers).unwrap();
+    assert_eq!((&*session.role, session.subject()), ("editor", Some("7")));
+}
+
+#[test]
+fn a_token_without_a_role_is_anonymous() {
+    assert_eq!(role_of(&json!({"sub": "7"})).unwrap(), "anon");
+}
+
+#[test]
+fn times_are_checked_with_thirty_seconds_of_patience() {
+    assert_eq!(role_of(&json!({"exp": NOW - 30})).unwrap(), "anon");
+    assert_eq!(role_of(&json!({"exp": NOW - 31})), Err(AuthError::Expired));
+    assert_eq!(role_of(&json!({"nbf": NOW + 30})).unwrap(), "anon");
+    assert_eq!(role_of(&json!({"nbf": NOW + 31})), Err(AuthError::NotYetValid));
+    assert_eq!(role_of(&json!({"iat": NOW + 31})), Err(AuthError::IssuedInFuture));
+    assert_eq!(role_of(&json!({"exp": "soon"})), Err(AuthError::NotANumber { claim: "exp" }));
+}
+
+#[test]
+fn the_audience_must_fit_when_there_is_one() {
+    assert_eq!(role_of(&json!({"aud": "shop"})).unwrap(), "anon");
+    assert_eq!(role_of(&json!({"aud": ["bank", "shop"]})).unwrap(), "anon");
+    assert_eq!(role_of(&json!({"aud": []})).unwrap(), "anon");
+    assert_eq!(role_of(&json!({"aud": "bank"})), Err(AuthError::Audience));
+    assert_eq!(role_of(&json!({"aud": 7})), Err(AuthError::AudienceForm));
+}
+
+#[test]
+fn forged_tokens_are_refused() {
+    let refused = |token: &str| {
+        authenticator().session(&headers("authorization", &format!("Bearer {token}"))).map(|session| session.role)
+    };
+    let good = token(&json!({"role": "service_role"}));
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    assert_eq!(refused(&format!("{signed}.")), Err(AuthError::Signature));
+    assert_eq!(refused(signed), Err(AuthError::Malformed { parts: 2 }));
+    assert_eq!(refused(""), Err(AuthError::EmptyToken));
+    // {"alg":"none"} with {"role":"service_role"}
+    assert_eq!(refused("eyJhbGciOiJub25lIn0.eyJyb2xlIjoic2VydmljZV9yb2xlIn0."), Err(AuthError::Algorithm));
+    let other = jsonwebtoken::encode(
+        &Header::new(Algorithm::HS384),
+        &json!({"role": "service_role"}),
+        &EncodingKey::from_secret(SECRET.as_bytes()),
+    );
+    assert_eq!(refused(&other.unwrap()), Err(AuthError::Algorithm));
+}
+
+#[test]
+fn api_keys_of_both_forms_give_their_roles() {
+    let keys = ApiKeys::derived_from(SECRET.as_bytes());
+    let role =
+        |name, value: &str| authenticator().session(&headers(name, value)).map(|session| session.role.to_string());
+    assert_eq!(role("apikey", keys.publishable()).unwrap(), "anon");
+    assert_eq!(role("apikey", keys.secret()).unwrap(), "service_role");
+    assert_eq!(role("authorization", &format!("Bearer {}", keys.secret())).unwrap(), "service_role");
+    assert_eq!(role("apikey", &token(&json!({"role": "service_role"}))).unwrap(), "service_role");
+    assert_eq!(role("apikey", "sb_secret_guessed"), Err(AuthError::UnknownApiKey));
+    assert!(!format!("{keys:?}").contains("sb_"));
+}
+
+#[test]
+fn a_bearer_token_goes_before_the_api_key() {
+    let mut headers = headers("apikey", ApiKeys::derived_from(SECRET.as_bytes()).secret());
+    let bearer = format!("Bearer {}", token(&json!({"role": "authenticated"})));
+    headers.insert("authorization", HeaderValue::from_str(&bearer).unwrap());
+    assert_eq!(&*authenticator().session(&headers).unwrap().role, "authenticated");
+}
+
+#[test]
+fn role_claims_are_paths() {
+    let claims = json!({"a": {"b c": ["x", "editor"]}, "role": "r"});
+    let find = |path: &str| RoleClaim::parse(path).unwrap().find(claims.as_object().unwrap());
+    assert_eq!(find(".role").as_deref(), Some("r"));
+    assert_eq!(find(".a.\"b c\"[1]").as_deref(), Some("editor"));
+    assert_eq!(find("$.a['b c'][1]").as_deref(), Some("editor"));
+    assert_eq!(find(".nothing"), None);
+    assert!(RoleClaim::parse("role").is_err());
+    assert!(RoleClaim::parse("").is_err());
+}
+
+#[test]
+fn a_short_secret_is_refused() {
+    let settings = AuthSettings { secret: Some(SecretString::from("short")), ..AuthSettings::default() };
+    let error = Authenticator::new(settings, Clock::System).unwrap_err();
+    assert!(error.to_string().contains("5 bytes"), "{error}");
+}

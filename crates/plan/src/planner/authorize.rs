@@ -1,0 +1,353 @@
+//! Who may do what: grants are checked, policies become conditions. The only place that reads either.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use crate::error::{DatabaseError, PlanError};
+use crate::expr::{Expr, FromItem, Select, Source, SourceId};
+use crate::plan::{Link, Node, Output, RowCheck, ShownColumns};
+use crate::schema::{
+    ColumnId, DefaultValue, Grant, Grantee, Policy, PolicyCommand, Privilege, Relation, RelationId, Schema,
+};
+
+use super::Planner;
+use super::resolve::Place;
+
+/// What one role may do, by itself and through the roles whose rights it has.
+pub(super) struct Rights<'a> {
+    roles: Vec<&'a str>,
+    superuser: bool,
+    bypasses_policies: bool,
+}
+
+impl<'a> Rights<'a> {
+    pub(super) fn of(schema: &'a Schema, role: &'a str) -> Self {
+        let own = schema.roles.get(role);
+        let superuser = own.is_some_and(|role| role.superuser);
+        let bypasses_policies = superuser || own.is_some_and(|role| role.bypass_row_security);
+        Self { roles: schema.rights_of(role), superuser, bypasses_policies }
+    }
+
+    /// Whether the relation exists as far as the caller is told: some right on it, or on a column of it.
+    pub(super) fn may_see(&self, relation: &Relation) -> bool {
+        self.owns(relation) || relation.grants.iter().any(|grant| self.holds(&grant.grantee))
+    }
+
+    fn owns(&self, relation: &Relation) -> bool {
+        self.superuser || self.roles.contains(&relation.owner.as_str())
+    }
+
+    fn holds(&self, grantee: &Grantee) -> bool {
+        match grantee {
+            Grantee::Public => true,
+            Grantee::Role(role) => self.roles.contains(&role.as_str()),
+        }
+    }
+
+    fn has(&self, grants: &[Grant], privilege: Privilege) -> bool {
+        let whole = |grant: &Grant| grant.privilege == privilege && grant.columns.is_none();
+        self.superuser || grants.iter().any(|grant| whole(grant) && self.holds(&grant.grantee))
+    }
+
+    fn has_on_column(&self, grants: &[Grant], privilege: Privilege, column: Option<ColumnId>) -> bool {
+        grants.iter().any(|grant| {
+            let named = grant.columns.as_ref().is_some_and(|names| column.is_none_or(|column| names.contains(&column)));
+            grant.privilege == privilege && named && self.holds(&grant.grantee)
+        })
+    }
+
+    /// PostgreSQL's rule: the right on the whole relation, or on each column that is used, or, when none is
+    /// used, on any.
+    fn may(&self, relation: &Relation, privilege: Privilege, columns: &[ColumnId]) -> bool {
+        if self.owns(relation) || self.has(&relation.grants, privilege) {
+            return true;
+        }
+        let on = |column| self.has_on_column(&relation.grants, privilege, column);
+        if columns.is_empty() { on(None) } else { columns.iter().all(|column| on(Some(*column))) }
+    }
+
+    fn bound_by_policies(&self, relation: &Relation) -> bool {
+        let owner_is_free = self.owns(relation) && !relation.row_security.forced;
+        relation.row_security.enabled && !self.bypasses_policies && !owner_is_free
+    }
+}
+
+/// The rights that a plan needs, in the order in which PostgreSQL would ask for them.
+#[derive(Default)]
+pub(super) struct Needs(RefCell<Vec<Need>>);
+
+struct Need {
+    relation: RelationId,
+    privilege: Privilege,
+    /// `None`: the relation as a whole.
+    columns: Option<Vec<ColumnId>>,
+}
+
+/// A need whose columns are told later.
+#[derive(Clone, Copy)]
+pub(super) struct NeedSlot(usize);
+
+impl Needs {
+    pub(super) fn add(&self, relation: &Relation, privilege: Privilege, columns: Vec<ColumnId>) -> NeedSlot {
+        self.push(relation, privilege, Some(columns))
+    }
+
+    pub(super) fn add_whole(&self, relation: &Relation, privilege: Privilege) {
+        self.push(relation, privilege, None);
+    }
+
+    fn push(&self, relation: &Relation, privilege: Privilege, columns: Option<Vec<ColumnId>>) -> NeedSlot {
+        let mut needs = self.0.borrow_mut();
+        needs.push(Need { relation: relation.id, privilege, columns });
+        NeedSlot(needs.len() - 1)
+    }
+
+    pub(super) fn extend(&self, slot: NeedSlot, more: impl IntoIterator<Item = ColumnId>) {
+        if let Some(columns) = &mut self.0.borrow_mut()[slot.0].columns {
+            columns.extend(more);
+        }
+    }
+}
+
+impl<'a> Planner<'a> {
+    /// Refuses the plan when the caller lacks a right that it needs. Every plan passes here before it exists.
+    pub(super) fn authorize(&self) -> Result<(), PlanError> {
+        if self.capabilities.enforces_access {
+            return Ok(());
+        }
+        for need in self.needs.0.borrow().iter() {
+            let relation = self.schema.relation(need.relation);
+            self.authorize_schema(&relation.schema)?;
+            let allowed = match &need.columns {
+                Some(columns) => self.rights.may(relation, need.privilege, columns),
+                None => self.rights.owns(relation) || self.rights.has(&relation.grants, need.privilege),
+            };
+            if !allowed {
+                let kind = if relation.is_view() { "view" } else { "table" };
+                return Err(denied(kind, &relation.name));
+            }
+        }
+        Ok(())
+    }
+
+    fn authorize_schema(&self, name: &str) -> Result<(), PlanError> {
+        let grants = self.schema.namespaces.get(name).map_or(&[][..], |namespace| &namespace.grants);
+        if self.rights.has(grants, Privilege::Usage) { Ok(()) } else { Err(denied("schema", name)) }
+    }
+
+    /// The sequences behind serial columns that an insert leaves to their default.
+    pub(super) fn authorize_sequences(&self, relation: &Relation, given: &[ColumnId]) -> Result<(), PlanError> {
+        if self.capabilities.enforces_access || self.rights.owns(relation) {
+            return Ok(());
+        }
+        for column in relation.columns.iter().filter(|column| !given.contains(&column.id)) {
+            let Some(DefaultValue::Sequence { sequence }) = &column.default else { continue };
+            let grants = self.schema.sequences.get(sequence).map_or(&[][..], |found| &found.grants);
+            if !self.rights.has(grants, Privilege::Usage) && !self.rights.has(grants, Privilege::Update) {
+                return Err(denied("sequence", &sequence.1));
+            }
+        }
+        Ok(())
+    }
+
+    /// The columns of its own relation that a node reads: outputs, order, filters and what embeds hang on.
+    pub(super) fn columns_read(&self, place: Place<'_>, node: &Node, conditions: &[Expr]) -> Vec<ColumnId> {
+        let mut columns = Vec::new();
+        let mut collect = |expr: &Expr| collect_columns(expr, place.source, &mut columns);
+        conditions.iter().for_each(&mut collect);
+        node.order.iter().for_each(|order| collect(&order.expr));
+        for output in &node.outputs {
+            if let Output::Value { expr, .. } = output {
+                collect(expr);
+            }
+        }
+        for output in &node.outputs {
+            if let Output::Embed(embed) = output {
+                match &embed.link {
+                    Link::Direct(pairs) | Link::Junction { parent: pairs, .. } => {
+                        columns.extend(pairs.iter().map(|(parent, _)| *parent));
+                    }
+                }
+            }
+        }
+        columns
+    }
+
+    /// Which columns of a row the caller may see in an error about it.
+    pub(super) fn shown_columns(&self, relation: &Relation) -> ShownColumns {
+        if self.rights.bound_by_policies(relation) {
+            return ShownColumns::None;
+        }
+        if self.rights.may(relation, Privilege::Select, &relation.columns.iter().map(|c| c.id).collect::<Vec<_>>()) {
+            return ShownColumns::All;
+        }
+        let readable = |id| self.rights.has_on_column(&relation.grants, Privilege::Select, Some(id));
+        ShownColumns::These(relation.columns.iter().map(|column| column.id).filter(|id| readable(*id)).collect())
+    }
+
+    /// The conditions under which the caller sees rows of `place`.
+    pub(super) fn read_policies(&self, place: Place<'_>) -> Result<Vec<Expr>, PlanError> {
+        self.using(place, PolicyCommand::Select, &mut Vec::new())
+    }
+
+    /// The conditions that `using` puts on existing rows, for one command.
+    pub(super) fn using(
+        &self,
+        place: Place<'_>,
+        command: PolicyCommand,
+        open: &mut Vec<RelationId>,
+    ) -> Result<Vec<Expr>, PlanError> {
+        let Some(policies) = self.policies(place.relation, command) else { return Ok(Vec::new()) };
+        self.enter(place.relation, open)?;
+        let mut permissive = Vec::new();
+        let mut conditions = Vec::new();
+        for policy in policies {
+            let condition = match &policy.using {
+                Some(using) => self.instance(using, place.source, open)?,
+                None => Expr::boolean(true),
+            };
+            if policy.permissive { permissive.push(condition) } else { conditions.push(condition) }
+        }
+        conditions.insert(0, Expr::any(permissive));
+        open.pop();
+        Ok(conditions)
+    }
+
+    /// What new rows must satisfy, for one command: first any permissive policy, then each restrictive one.
+    /// `by_using` tests the row with what existing rows are tested with.
+    pub(super) fn row_checks(
+        &self,
+        relation: &Relation,
+        command: PolicyCommand,
+        by_using: bool,
+    ) -> Result<Vec<RowCheck>, PlanError> {
+        let Some(policies) = self.policies(relation, command) else { return Ok(Vec::new()) };
+        let mut open = vec![relation.id];
+        let mut permissive = Vec::new();
+        let mut checks = Vec::new();
+        for policy in policies {
+            let stored = if by_using {
+                &policy.using
+            } else {
+                policy.with_check.as_ref().map_or(&policy.using, |_| &policy.with_check)
+            };
+            let condition = match stored {
+                Some(condition) => self.instance(condition, SourceId::ROW, &mut open)?,
+                None => Expr::boolean(true),
+            };
+            if policy.permissive {
+                permissive.push(condition);
+            } else {
+                checks.push(RowCheck { condition, policy: Some(policy.name.clone()) });
+            }
+        }
+        if permissive.is_empty() {
+            return Ok(vec![RowCheck { condition: Expr::boolean(false), policy: None }]);
+        }
+        checks.sort_by(|a, b| a.policy.cmp(&b.policy));
+        checks.insert(0, RowCheck { condition: Expr::any(permissive), policy: None });
+        Ok(checks)
+    }
+
+    /// The policies of `relation` that bind the caller for `command`; `None` when none could.
+    fn policies(&self, relation: &'_ Relation, command: PolicyCommand) -> Option<Vec<Policy>> {
+        if self.capabilities.enforces_access || !self.rights.bound_by_policies(relation) {
+            return None;
+        }
+        let applies = |policy: &&Policy| {
+            (policy.command == command || policy.command == PolicyCommand::All)
+                && policy.roles.iter().any(|role| self.rights.holds(role))
+        };
+        Some(relation.policies.iter().filter(applies).cloned().collect())
+    }
+
+    fn enter(&self, relation: &Relation, open: &mut Vec<RelationId>) -> Result<(), PlanError> {
+        if open.contains(&relation.id) {
+            let message = format!("infinite recursion detected in policy for relation \"{}\"", relation.name);
+            return Err(DatabaseError::new("42P17", message).into());
+        }
+        open.push(relation.id);
+        Ok(())
+    }
+
+    /// A stored expression as part of this plan: its row is `row`, its other sources are new, and what it
+    /// reads elsewhere is itself authorized.
+    fn instance(&self, stored: &Expr, row: SourceId, open: &mut Vec<RelationId>) -> Result<Expr, PlanError> {
+        let mut expr = stored.clone();
+        let mut renamed = HashMap::from([(SourceId::ROW, row)]);
+        expr.rename_sources(&mut |id| *renamed.entry(id).or_insert_with(|| self.new_source()));
+        self.secure_expr(&mut expr, open)?;
+        Ok(expr)
+    }
+
+    fn secure_expr(&self, expr: &mut Expr, open: &mut Vec<RelationId>) -> Result<(), PlanError> {
+        match expr {
+            Expr::Exists { select, .. } | Expr::Scalar { select, .. } => return self.secure_select(select, open),
+            Expr::InSelect { select, .. } => self.secure_select(select, open)?,
+            _ => {}
+        }
+        let mut outcome = Ok(());
+        if let Expr::InSelect { expr: left, .. } = expr {
+            return self.secure_expr(left, open);
+        }
+        expr.for_each_child_mut(&mut |child| {
+            if outcome.is_ok() {
+                outcome = self.secure_expr(child, open);
+            }
+        });
+        outcome
+    }
+
+    fn secure_select(&self, select: &mut Select, open: &mut Vec<RelationId>) -> Result<(), PlanError> {
+        for common in &mut select.with {
+            self.secure_select(&mut common.select, open)?;
+        }
+        for item in &mut select.from {
+            self.secure_from(item, open)?;
+        }
+        for (_, combined) in &mut select.combined {
+            self.secure_select(combined, open)?;
+        }
+        let mut outcome = Ok(());
+        select.for_each_own_expr_mut(&mut |expr| {
+            if outcome.is_ok() {
+                outcome = self.secure_expr(expr, open);
+            }
+        });
+        outcome
+    }
+
+    fn secure_from(&self, item: &mut FromItem, open: &mut Vec<RelationId>) -> Result<(), PlanError> {
+        match item {
+            FromItem::Join { left, right, .. } => {
+                self.secure_from(left, open)?;
+                self.secure_from(right, open)
+            }
+            FromItem::Source { source: Source::Select(select), .. } => self.secure_select(select, open),
+            FromItem::Source { id, source } => {
+                // What else there is: common tables, secured where they are declared, and relations read as their owner.
+                let Source::Relation(relation) = *source else { return Ok(()) };
+                let place = Place { relation: self.schema.relation(relation), source: *id };
+                self.needs.add(place.relation, Privilege::Select, Vec::new());
+                if let Some(condition) = Expr::all(self.using(place, PolicyCommand::Select, open)?) {
+                    *source = Source::Filtered { relation, condition: Box::new(condition) };
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Adds the columns of `source` that `expr` names.
+fn collect_columns(expr: &Expr, source: SourceId, columns: &mut Vec<ColumnId>) {
+    if let Expr::Column { source: of, column, .. } = expr
+        && *of == source
+    {
+        columns.push(*column);
+    }
+    expr.for_each_child(&mut |child| collect_columns(child, source, columns));
+}
+
+fn denied(kind: &str, name: &str) -> PlanError {
+    DatabaseError::new("42501", format!("permission denied for {kind} {name}")).into()
+}

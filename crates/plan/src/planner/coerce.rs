@@ -1,0 +1,187 @@
+//! Texts become values of the type that their place asks for, where the engine does not do so itself.
+
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+
+use crate::error::{DatabaseError, PlanError};
+use crate::expr::Expr;
+use crate::plan::{Cell, RowSource};
+use crate::query::{IsOperand, Operand, Operator, Rows};
+use crate::schema::Column;
+use crate::value::{self, Type, Value};
+
+use super::Planner;
+
+const NO_OPERATOR_HINT: &str =
+    "No operator matches the given name and argument types. You might need to add explicit type casts.";
+
+impl Planner<'_> {
+    /// `expr operator operand` as a condition.
+    pub(super) fn test(&self, expr: Expr, operator: Operator, operand: &Operand) -> Result<Expr, PlanError> {
+        match operand {
+            Operand::Is(is) => self.is_test(expr, *is),
+            Operand::Text(text) => {
+                let right = self.operand(&expr.ty(), operator, text)?;
+                Ok(comparison(expr, operator, right))
+            }
+            Operand::List(texts) => self.in_list(expr, operator, texts),
+            Operand::Quantified { all, list } => self.quantified(expr, operator, *all, list),
+        }
+    }
+
+    fn is_test(&self, expr: Expr, is: IsOperand) -> Result<Expr, PlanError> {
+        let boolean = |value: Option<bool>, word: &str| {
+            if !self.capabilities.reads_literals && *expr.ty().base() != Type::Bool {
+                let message = format!("argument of IS {word} must be type boolean, not type {}", expr.ty().sql_name());
+                return Err(PlanError::from(DatabaseError::new("42804", message)));
+            }
+            Ok(Expr::IsBool { expr: Box::new(expr.clone()), value, negated: false })
+        };
+        match is {
+            IsOperand::Null => Ok(Expr::IsNull { expr: Box::new(expr), negated: false }),
+            IsOperand::NotNull => Ok(Expr::IsNull { expr: Box::new(expr), negated: true }),
+            IsOperand::True => boolean(Some(true), "TRUE"),
+            IsOperand::False => boolean(Some(false), "FALSE"),
+            IsOperand::Unknown => boolean(None, "UNKNOWN"),
+        }
+    }
+
+    fn in_list(&self, expr: Expr, operator: Operator, texts: &[String]) -> Result<Expr, PlanError> {
+        if self.capabilities.reads_literals {
+            let array = Expr::LiteralList { texts: texts.to_vec() };
+            return Ok(Expr::Quantified {
+                left: Box::new(expr),
+                operator: "=".into(),
+                all: false,
+                array: Box::new(array),
+            });
+        }
+        let ty = expr.ty();
+        self.check_operator(&ty, operator)?;
+        let list = texts.iter().map(|text| self.operand(&ty, operator, text)).collect::<Result<Vec<_>, _>>()?;
+        if list.is_empty() {
+            Ok(Expr::boolean(false))
+        } else {
+            Ok(Expr::InList { expr: Box::new(expr), list, negated: false })
+        }
+    }
+
+    fn quantified(&self, expr: Expr, operator: Operator, all: bool, texts: &[String]) -> Result<Expr, PlanError> {
+        if self.capabilities.reads_literals {
+            let array = Box::new(Expr::LiteralList { texts: texts.to_vec() });
+            return Ok(Expr::Quantified { left: Box::new(expr), operator: operator.symbol().into(), all, array });
+        }
+        let tests = texts
+            .iter()
+            .map(|text| Ok(comparison(expr.clone(), operator, self.operand(&expr.ty(), operator, text)?)))
+            .collect::<Result<Vec<_>, PlanError>>()?;
+        if all { Ok(Expr::all(tests).unwrap_or_else(|| Expr::boolean(true))) } else { Ok(Expr::any(tests)) }
+    }
+
+    /// The caller's text as the right side of `operator`.
+    fn operand(&self, left: &Type, operator: Operator, text: &str) -> Result<Expr, PlanError> {
+        if self.capabilities.reads_literals {
+            return Ok(Expr::Literal { text: text.to_owned() });
+        }
+        self.check_operator(left, operator)?;
+        if operator.takes_pattern() {
+            check_pattern(operator, text)?;
+            return Ok(Expr::value(Value::text(text), Type::Text));
+        }
+        let ty = unsized_type(left.base());
+        let value = value::parse(text, &ty, &self.limits.clock)?;
+        Ok(Expr::value(value, ty))
+    }
+
+    /// Whether PostgreSQL has `operator` for the type.
+    fn check_operator(&self, ty: &Type, operator: Operator) -> Result<(), PlanError> {
+        let missing = match operator {
+            Operator::Like => !ty.is_text() && *ty.base() != Type::Bytea,
+            Operator::ILike | Operator::Match | Operator::IMatch => !ty.is_text(),
+            Operator::Is => false,
+            Operator::Equal
+            | Operator::Greater
+            | Operator::GreaterOrEqual
+            | Operator::In
+            | Operator::IsDistinct
+            | Operator::Less
+            | Operator::LessOrEqual
+            | Operator::NotEqual => *ty.base() == Type::Json,
+        };
+        if !missing {
+            return Ok(());
+        }
+        let symbol = match operator {
+            Operator::In | Operator::IsDistinct => "=",
+            other => other.symbol(),
+        };
+        let message = format!("operator does not exist: {} {symbol} unknown", ty.base().sql_name());
+        Err(DatabaseError::new("42883", message).hint(NO_OPERATOR_HINT).into())
+    }
+
+    /// Whether PostgreSQL can sort by `expr`.
+    pub(super) fn check_order(&self, expr: &Expr) -> Result<(), PlanError> {
+        if self.capabilities.reads_literals || *expr.ty().base() != Type::Json {
+            return Ok(());
+        }
+        let error = DatabaseError::new("42883", "could not identify an ordering operator for type json");
+        Err(error.hint("Use an explicit ordering operator or modify the query.").into())
+    }
+
+    /// The caller's rows with a value for each of `columns`.
+    pub(super) fn rows(
+        &self,
+        rows: &Rows,
+        columns: &[&Column],
+        missing_default: bool,
+        single: bool,
+    ) -> Result<RowSource, PlanError> {
+        if self.capabilities.reads_literals {
+            return Ok(RowSource::Json { text: rows.json.clone(), single });
+        }
+        let objects = objects(&rows.json)?;
+        let missing = if missing_default { Cell::Default } else { Cell::Value(Value::Null) };
+        let mut table = Vec::with_capacity(objects.len());
+        for object in &objects {
+            let cells = columns.iter().map(|column| match object.get(column.name.as_str()) {
+                None => Ok(missing.clone()),
+                Some(raw) => Ok(Cell::Value(value::from_json(raw, &column.ty, &self.limits.clock)?)),
+            });
+            table.push(cells.collect::<Result<Vec<_>, DatabaseError>>()?);
+        }
+        Ok(RowSource::Values(table))
+    }
+}
+
+/// The objects of a body, their values still text.
+fn objects(json: &[u8]) -> Result<Vec<HashMap<String, &RawValue>>, PlanError> {
+    let is_array = json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    let parsed =
+        if is_array { serde_json::from_slice(json) } else { serde_json::from_slice(json).map(|object| vec![object]) };
+    parsed.map_err(|error| DatabaseError::new("22P02", format!("invalid input syntax for type json: {error}")).into())
+}
+
+fn comparison(left: Expr, operator: Operator, right: Expr) -> Expr {
+    match operator {
+        Operator::IsDistinct => Expr::IsDistinct { left: Box::new(left), right: Box::new(right), negated: false },
+        other => Expr::call(other.symbol(), vec![left, right], Type::Bool),
+    }
+}
+
+fn check_pattern(operator: Operator, text: &str) -> Result<(), PlanError> {
+    if matches!(operator, Operator::Match | Operator::IMatch) {
+        value::regex(text, operator == Operator::IMatch)?;
+    }
+    Ok(())
+}
+
+/// A literal is read without the column's length: `'abcd'` may be compared with a `varchar(3)`.
+fn unsized_type(ty: &Type) -> Type {
+    match ty {
+        Type::Varchar(_) => Type::Varchar(None),
+        Type::Char(_) => Type::Char(None),
+        Type::Numeric(_) => Type::Numeric(None),
+        other => other.clone(),
+    }
+}

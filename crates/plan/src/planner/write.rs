@@ -1,0 +1,215 @@
+//! Inserts, updates and deletes.
+
+use crate::error::{DatabaseError, PlanError};
+use crate::expr::{Expr, SourceId};
+use crate::plan::{ConflictPlan, DeletePlan, InsertPlan, Node, ReturningPlan, RowCheck, UpdatePlan};
+use crate::query::{Conflict, Delete, Filter, Insert, Resolution, Returning, Selection, Update};
+use crate::schema::{Column, ColumnId, PolicyCommand, Privilege, Relation};
+
+use super::Planner;
+use super::resolve::Place;
+
+impl<'a> Planner<'a> {
+    pub(super) fn insert(&self, insert: &Insert) -> Result<InsertPlan, PlanError> {
+        let relation = self.visible_relation(&insert.target)?;
+        let columns = body_columns(relation, &insert.rows.columns)?;
+        let ids: Vec<_> = columns.iter().map(|column| column.id).collect();
+        let conflict = insert.conflict.as_ref().map(|c| conflict_columns(relation, c)).transpose()?.flatten();
+        let single = insert.rows.json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+        let rows = self.rows(&insert.rows, &columns, insert.missing_default, single)?;
+        self.refuse_view(relation, "insert into")?;
+
+        self.needs.add(relation, Privilege::Insert, ids.clone());
+        let returning = self.returning(relation, &insert.returning)?;
+        let reads = conflict.as_ref().is_some_and(|(columns, _)| !columns.is_empty()) || reads_rows(&returning);
+        let mut checks = self.row_checks(relation, PolicyCommand::Insert, false)?;
+        checks.extend(self.reading_checks(relation, reads)?);
+        let conflict = conflict.map(|found| self.conflict(relation, &ids, found, reads)).transpose()?;
+        self.authorize_sequences(relation, &ids)?;
+        Ok(InsertPlan {
+            relation: relation.id,
+            columns: ids,
+            rows,
+            missing_default: insert.missing_default,
+            conflict,
+            checks,
+            shown: self.shown_columns(relation),
+            returning,
+            count: insert.count,
+        })
+    }
+
+    fn conflict(
+        &self,
+        relation: &Relation,
+        written: &[ColumnId],
+        (columns, resolution): (Vec<ColumnId>, Resolution),
+        reads: bool,
+    ) -> Result<ConflictPlan, PlanError> {
+        if !columns.is_empty() {
+            self.needs.add(relation, Privilege::Select, columns.clone());
+        }
+        if resolution == Resolution::Ignore {
+            return Ok(ConflictPlan { columns, resolution, using: Vec::new(), checks: Vec::new() });
+        }
+        self.needs.add(relation, Privilege::Update, written.to_vec());
+        let mut using = self.row_checks(relation, PolicyCommand::Update, true)?;
+        using.extend(self.reading_checks(relation, reads)?);
+        let mut checks = self.row_checks(relation, PolicyCommand::Update, false)?;
+        checks.extend(self.reading_checks(relation, reads)?);
+        Ok(ConflictPlan { columns, resolution, using, checks })
+    }
+
+    pub(super) fn update(&self, update: &Update) -> Result<UpdatePlan, PlanError> {
+        let relation = self.visible_relation(&update.target)?;
+        let columns = body_columns(relation, &update.row.columns)?;
+        let ids: Vec<_> = columns.iter().map(|column| column.id).collect();
+        let row = self.rows(&update.row, &columns, update.missing_default, true)?;
+        self.refuse_view(relation, "update")?;
+
+        self.needs.add(relation, Privilege::Update, ids.clone());
+        let returning = self.returning(relation, &update.returning)?;
+        let reads = !update.filter.is_empty() || reads_rows(&returning);
+        let condition = self.written_rows(relation, &update.filter, PolicyCommand::Update, (reads, &returning))?;
+        let mut checks = self.row_checks(relation, PolicyCommand::Update, false)?;
+        checks.extend(self.reading_checks(relation, reads)?);
+        Ok(UpdatePlan {
+            relation: relation.id,
+            columns: ids,
+            row,
+            missing_default: update.missing_default,
+            condition,
+            checks,
+            shown: self.shown_columns(relation),
+            returning,
+            count: update.count,
+        })
+    }
+
+    pub(super) fn delete(&self, delete: &Delete) -> Result<DeletePlan, PlanError> {
+        let relation = self.visible_relation(&delete.target)?;
+        self.refuse_view(relation, "delete from")?;
+        self.needs.add(relation, Privilege::Delete, Vec::new());
+        let returning = self.returning(relation, &delete.returning)?;
+        let reads = !delete.filter.is_empty() || reads_rows(&returning);
+        let condition = self.written_rows(relation, &delete.filter, PolicyCommand::Delete, (reads, &returning))?;
+        Ok(DeletePlan {
+            relation: relation.id,
+            condition,
+            shown: self.shown_columns(relation),
+            returning,
+            count: delete.count,
+        })
+    }
+
+    /// Which existing rows an update or delete touches: the caller's filters, and the policies of its command and,
+    /// when it reads them, of reading.
+    fn written_rows(
+        &self,
+        relation: &'a Relation,
+        filter: &[Filter],
+        command: PolicyCommand,
+        (reads, returning): (bool, &ReturningPlan),
+    ) -> Result<Option<Expr>, PlanError> {
+        let place = Place { relation, source: SourceId::ROW };
+        let bare;
+        let node = match returning {
+            ReturningPlan::Rows(node) => node,
+            ReturningPlan::Nothing | ReturningPlan::Key(_) => {
+                bare = self.unfiltered_node(place, &Selection::default(), 0)?;
+                &bare
+            }
+        };
+        let filters = self.conditions(place, filter, node)?;
+        if !filters.is_empty() {
+            let bare = Node { outputs: Vec::new(), order: Vec::new(), ..node.clone() };
+            self.needs.add(relation, Privilege::Select, self.columns_read(place, &bare, &filters));
+        }
+        let mut conditions = self.using(place, command, &mut Vec::new())?;
+        if reads {
+            conditions.extend(self.read_policies(place)?);
+        }
+        conditions.extend(filters);
+        Ok(Expr::all(conditions))
+    }
+
+    /// A statement that reads rows must be able to see those it writes.
+    fn reading_checks(&self, relation: &Relation, reads: bool) -> Result<Vec<RowCheck>, PlanError> {
+        if reads { self.row_checks(relation, PolicyCommand::Select, true) } else { Ok(Vec::new()) }
+    }
+
+    fn returning(&self, relation: &'a Relation, returning: &Returning) -> Result<ReturningPlan, PlanError> {
+        match returning {
+            Returning::Nothing => Ok(ReturningPlan::Nothing),
+            Returning::Key => {
+                let columns = relation.primary_key.as_ref().map_or_else(Vec::new, |key| key.columns.clone());
+                if !columns.is_empty() {
+                    self.needs.add(relation, Privilege::Select, columns.clone());
+                }
+                Ok(ReturningPlan::Key(columns))
+            }
+            Returning::Rows(selection) => {
+                let place = Place { relation, source: SourceId::ROW };
+                let slot = self.needs.add(relation, Privilege::Select, Vec::new());
+                let node = self.unfiltered_node(place, selection, 0)?;
+                self.needs.extend(slot, self.columns_read(place, &node, &[]));
+                Ok(ReturningPlan::Rows(node))
+            }
+        }
+    }
+
+    /// Views are written where the engine knows how.
+    fn refuse_view(&self, relation: &Relation, verb: &str) -> Result<(), PlanError> {
+        if relation.writable || self.capabilities.enforces_access {
+            return Ok(());
+        }
+        let error = DatabaseError::new("55000", format!("cannot {verb} view \"{}\"", relation.name));
+        Err(error.hint("Write to the tables that the view reads.").into())
+    }
+}
+
+fn reads_rows(returning: &ReturningPlan) -> bool {
+    match returning {
+        ReturningPlan::Nothing => false,
+        ReturningPlan::Key(columns) => !columns.is_empty(),
+        ReturningPlan::Rows(_) => true,
+    }
+}
+
+fn body_columns<'a>(relation: &'a Relation, names: &[String]) -> Result<Vec<&'a Column>, PlanError> {
+    let find = |name: &String| {
+        relation
+            .column(name)
+            .ok_or_else(|| PlanError::UnknownBodyColumn { relation: relation.name.clone(), column: name.clone() })
+    };
+    names.iter().map(find).collect()
+}
+
+/// The key that decides what a conflict is. `None` when the relation has no primary key and none was named:
+/// then no row can conflict.
+fn conflict_columns(
+    relation: &Relation,
+    conflict: &Conflict,
+) -> Result<Option<(Vec<ColumnId>, Resolution)>, PlanError> {
+    let Some(names) = &conflict.columns else {
+        return Ok(relation.primary_key.as_ref().map(|key| (key.columns.clone(), conflict.resolution)));
+    };
+    let mut columns = Vec::with_capacity(names.len());
+    for name in names {
+        let column = relation.column(name).ok_or_else(|| PlanError::UnknownConflictColumn {
+            relation: relation.name.clone(),
+            column: name.clone(),
+        })?;
+        columns.push(column.id);
+    }
+    let is_key = relation
+        .keys()
+        .any(|key| key.columns.len() == columns.len() && columns.iter().all(|c| key.columns.contains(c)));
+    let is_index =
+        relation.indexes.iter().any(|index| index.unique && index.condition.is_none() && index.covers(&columns));
+    if !is_key && !is_index {
+        let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
+        return Err(DatabaseError::new("42P10", message).into());
+    }
+    Ok(Some((columns, conflict.resolution)))
+}
