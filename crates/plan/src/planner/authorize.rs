@@ -79,8 +79,7 @@ pub(super) struct Needs(RefCell<Vec<Need>>);
 struct Need {
     relation: RelationId,
     privilege: Privilege,
-    /// `None`: the relation as a whole.
-    columns: Option<Vec<ColumnId>>,
+    columns: Vec<ColumnId>,
 }
 
 /// A need whose columns are told later.
@@ -89,23 +88,13 @@ pub(super) struct NeedSlot(usize);
 
 impl Needs {
     pub(super) fn add(&self, relation: &Relation, privilege: Privilege, columns: Vec<ColumnId>) -> NeedSlot {
-        self.push(relation, privilege, Some(columns))
-    }
-
-    pub(super) fn add_whole(&self, relation: &Relation, privilege: Privilege) {
-        self.push(relation, privilege, None);
-    }
-
-    fn push(&self, relation: &Relation, privilege: Privilege, columns: Option<Vec<ColumnId>>) -> NeedSlot {
         let mut needs = self.0.borrow_mut();
         needs.push(Need { relation: relation.id, privilege, columns });
         NeedSlot(needs.len() - 1)
     }
 
     pub(super) fn extend(&self, slot: NeedSlot, more: impl IntoIterator<Item = ColumnId>) {
-        if let Some(columns) = &mut self.0.borrow_mut()[slot.0].columns {
-            columns.extend(more);
-        }
+        self.0.borrow_mut()[slot.0].columns.extend(more);
     }
 }
 
@@ -118,11 +107,7 @@ impl<'a> Planner<'a> {
         for need in self.needs.0.borrow().iter() {
             let relation = self.schema.relation(need.relation);
             self.authorize_schema(&relation.schema)?;
-            let allowed = match &need.columns {
-                Some(columns) => self.rights.may(relation, need.privilege, columns),
-                None => self.rights.owns(relation) || self.rights.has(&relation.grants, need.privilege),
-            };
-            if !allowed {
+            if !self.rights.may(relation, need.privilege, &need.columns) {
                 let kind = if relation.is_view() { "view" } else { "table" };
                 return Err(denied(kind, &relation.name));
             }
