@@ -9,7 +9,7 @@ use super::calendar::{
     TIMESTAMP_LATE, UNIX_EPOCH_DAYS, date_in_range, days_in_month, join_timestamp, split_timestamp, timestamp_in_range,
 };
 use super::datetime_words::{Named, Special, Word, abbreviation, word};
-use super::fault::{DATETIME_FORMAT, DATETIME_OVERFLOW, INVALID_PARAMETER};
+use super::fault::{DATETIME_FORMAT, DATETIME_OVERFLOW, INVALID_PARAMETER, interval_out_of_range};
 use crate::clock::Clock;
 use crate::error::DatabaseError;
 
@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     /// A month or day that another order of them might explain.
     MonthDay,
     Interval,
+    /// Each field fits, their sum does not.
+    IntervalRange,
     ZoneDisplacement,
     UnknownZone(String),
     /// The fields are right, but the type cannot hold the whole.
@@ -38,6 +40,7 @@ impl Fault {
             Self::Field => overflow(),
             Self::MonthDay => overflow().hint("Perhaps you need a different \"datestyle\" setting."),
             Self::Interval => DatabaseError::new("22015", format!("interval field value out of range: \"{text}\"")),
+            Self::IntervalRange => interval_out_of_range(),
             Self::ZoneDisplacement => {
                 DatabaseError::new("22009", format!("time zone displacement out of range: \"{text}\""))
             }

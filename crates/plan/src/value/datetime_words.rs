@@ -68,7 +68,7 @@ pub(crate) fn word(text: &str) -> Option<Word> {
         "yesterday" => Word::Special(Special::Yesterday),
         "allballs" => Word::Special(Special::Midnight),
         "epoch" => Word::Special(Special::Epoch),
-        "infinity" | "+infinity" => Word::Special(Special::Infinity),
+        "infinity" => Word::Special(Special::Infinity),
         "-infinity" => Word::Special(Special::NegativeInfinity),
         "am" => Word::Named(Named::Am),
         "pm" => Word::Named(Named::Pm),

@@ -136,19 +136,75 @@ pub(crate) fn write_fraction(out: &mut Vec<u8>, micros: i64) {
 }
 
 pub(crate) fn write_float8(out: &mut Vec<u8>, value: f64) {
-    if value.is_finite() {
-        write_shortest(out, ryu::Buffer::new().format_finite(value), 15);
-    } else {
+    if !value.is_finite() {
         out.extend_from_slice(non_finite(value));
+        return;
+    }
+    let mut buffer = ryu::Buffer::new();
+    let shortest = buffer.format_finite(value);
+    let bits = value.to_bits();
+    let binary = Binary { mantissa: (bits & ((1 << 52) - 1)) | 1 << 52, exponent: (bits >> 52 & 0x7ff) as i32 - 1_075 };
+    if value.abs() >= BOUNDARY_FROM_8 && binary.has_boundary(shortest) {
+        write_shortest(out, &inside(value, |text| text.parse() == Ok(value), &binary), 15);
+    } else {
+        write_shortest(out, shortest, 15);
     }
 }
 
 pub(crate) fn write_float4(out: &mut Vec<u8>, value: f32) {
-    if value.is_finite() {
-        write_shortest(out, ryu::Buffer::new().format_finite(value), 6);
-    } else {
+    if !value.is_finite() {
         out.extend_from_slice(non_finite(value.into()));
+        return;
     }
+    let mut buffer = ryu::Buffer::new();
+    let shortest = buffer.format_finite(value);
+    let bits = u64::from(value.to_bits());
+    let binary = Binary { mantissa: (bits & ((1 << 23) - 1)) | 1 << 23, exponent: (bits >> 23 & 0xff) as i32 - 150 };
+    if value.abs() >= BOUNDARY_FROM_4 && binary.has_boundary(shortest) {
+        write_shortest(out, &inside(value.into(), |text| text.parse() == Ok(value), &binary), 6);
+    } else {
+        write_shortest(out, shortest, 6);
+    }
+}
+
+/// From here on a number's shortest digits may stand exactly between two floats. Such digits read back as the
+/// number only when ties go to even, on which PostgreSQL does not rely: it writes more digits.
+const BOUNDARY_FROM_8: f64 = 9_007_199_254_740_992.0;
+const BOUNDARY_FROM_4: f32 = 16_777_216.0;
+
+/// `mantissa * 2^exponent`
+struct Binary {
+    mantissa: u64,
+    exponent: i32,
+}
+
+impl Binary {
+    /// Whether a decimal text is exactly half way to a neighbour of this float.
+    fn has_boundary(&self, decimal: &str) -> bool {
+        let (mantissa, exponent) = decimal.trim_start_matches('-').split_once('e').unwrap_or((decimal, "0"));
+        let (whole, fraction) = mantissa.trim_start_matches('-').split_once('.').unwrap_or((mantissa, ""));
+        let fraction = fraction.trim_end_matches('0');
+        let digits =
+            whole.bytes().chain(fraction.bytes()).fold(0u128, |sum, digit| sum * 10 + u128::from(digit - b'0'));
+        let exponent = exponent.parse::<i32>().unwrap_or(0) - fraction.len() as i32;
+        if !(0..=23).contains(&exponent) || digits == 0 {
+            return false;
+        }
+        let Some(fives) = digits.checked_mul(5u128.pow(exponent as u32)) else { return false };
+        let twos = fives.trailing_zeros();
+        let (odd, power) = (fives >> twos, exponent + twos as i32);
+        let double = u128::from(self.mantissa) * 2;
+        power == self.exponent - 1 && (odd == double + 1 || odd == double - 1)
+    }
+}
+
+/// The fewest digits that read back as `value` without being a boundary of it.
+fn inside(value: f64, reads_back: impl Fn(&str) -> bool, binary: &Binary) -> String {
+    let texts = (0..18).map(|digits| format!("{value:.digits$e}"));
+    texts
+        .into_iter()
+        .find(|text| reads_back(text) && !binary.has_boundary(text))
+        .unwrap_or_else(|| format!("{value:e}"))
 }
 
 fn non_finite(value: f64) -> &'static [u8] {

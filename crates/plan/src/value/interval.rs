@@ -110,10 +110,11 @@ impl Interval {
     }
 
     fn add_months(&mut self, whole: i64, scale: i64, part: f64) -> Result<(), Fault> {
+        // PostgreSQL counts years and months apart until the end, so only their sum is called an interval's fault.
+        let whole = i32::try_from(whole).map_err(|_| Fault::Field)?;
         let extra = (part * scale as f64).round_ties_even() as i64;
-        let whole = whole.checked_mul(scale).and_then(|months| months.checked_add(extra));
-        let sum = whole.and_then(|whole| whole.checked_add(self.months.into())).and_then(|sum| i32::try_from(sum).ok());
-        self.months = sum.ok_or(Fault::Field)?;
+        let sum = i64::from(self.months) + i64::from(whole) * scale + extra;
+        self.months = i32::try_from(sum).map_err(|_| Fault::IntervalRange)?;
         Ok(())
     }
 }
@@ -316,7 +317,7 @@ fn read_iso(text: &str) -> Result<Interval, Fault> {
         any = true;
         rest = &after[1..];
     }
-    if any { Ok(interval) } else { Err(Fault::Format) }
+    if any || in_time { Ok(interval) } else { Err(Fault::Format) }
 }
 
 fn number_end(text: &str) -> Option<usize> {
