@@ -4,6 +4,7 @@
 //! (`read_sql`). Things are referred to by id, so that renaming one changes one name.
 
 mod access;
+pub mod read_expr;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
