@@ -1,0 +1,294 @@
+//! The one home of PostgREST's codes, statuses and wordings: everything that can go wrong in the dialect,
+//! as `{"code", "details", "hint", "message"}`.
+
+mod plan;
+mod status;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Method, StatusCode};
+use roadbed_plan::query::RowsWanted;
+use roadbed_plan::{DatabaseError, EngineError, PlanError, RunError};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+/// Why a request is not answered as it wished.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RestError {
+    /// The query string does not follow the grammar.
+    #[error("{message}: {details}")]
+    Syntax { message: String, details: String },
+    #[error("the body is not usable: {reason}")]
+    Body { reason: String },
+    /// The body could not be read to its end: too large, or cut off.
+    #[error("the body could not be read")]
+    UnreadBody { status: StatusCode },
+    #[error("the range cannot be satisfied")]
+    Range(RangeError),
+    #[error("none of the accepted media types is available")]
+    MediaType { accepted: Vec<String> },
+    #[error("the method `{method}` is not supported")]
+    Method { method: Method },
+    #[error("a preference is not known")]
+    Preferences { unknown: Vec<String> },
+    #[error("aggregate functions are switched off")]
+    Aggregate,
+    #[error("{what}")]
+    NotImplemented { what: String, instead: Option<String> },
+    #[error("{found} rows")]
+    RowCount { wanted: RowsWanted, found: u64 },
+    #[error("the path names nothing")]
+    UnknownPath,
+    #[error("the root is not served")]
+    NoRoot,
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Why a range is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RangeError {
+    NegativeLimit,
+    LowerAboveUpper,
+    OutOfBounds { offset: u64, total: u64 },
+}
+
+/// Why a caller's token does not give a session.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Not a token, or not signed by a key of ours.
+    #[error("{message}")]
+    Undecodable { message: Cow<'static, str>, details: Option<String> },
+    /// None came, and anonymous access is off.
+    #[error("a token is required")]
+    Required,
+    /// Well signed, but expired, not yet valid, or meant for somebody else.
+    #[error("{message}")]
+    Claims { message: Cow<'static, str> },
+    /// The server has no key to verify with.
+    #[error("no key to verify tokens")]
+    NoKey,
+}
+
+/// Whether a token was shown; who shows none is asked for one where a right is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    Anonymous,
+    Known,
+}
+
+impl RestError {
+    pub(super) fn database(sqlstate: &'static str, message: impl Into<String>) -> Self {
+        Self::Plan(DatabaseError::new(sqlstate, message).into())
+    }
+
+    pub(super) fn of_run(error: RunError, wanted: RowsWanted) -> Self {
+        match error {
+            RunError::Plan(error) => Self::Plan(error),
+            RunError::Engine(EngineError::RowCount { found }) => Self::RowCount { wanted, found },
+            RunError::Engine(error) => Self::Engine(error),
+        }
+    }
+}
+
+/// What the caller reads.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Answer {
+    // Sorted as PostgREST writes them.
+    code: Cow<'static, str>,
+    details: Json,
+    hint: Option<String>,
+    message: String,
+    #[serde(skip)]
+    status: StatusCode,
+}
+
+impl Answer {
+    fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), details: Json::Null, hint: None, message: message.into(), status }
+    }
+
+    fn details(mut self, details: impl Into<Json>) -> Self {
+        self.details = details.into();
+        self
+    }
+
+    fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+}
+
+/// The response that tells `error` to `caller`; what is private is logged here instead.
+pub fn response(error: &RestError, caller: Caller) -> Response {
+    let answer = answer(error, caller);
+    if answer.status.is_server_error() {
+        tracing::error!(code = %answer.code, %error, "request failed");
+    }
+    let mut response = (answer.status, body(&answer)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    if let Ok(value) = HeaderValue::from_str(&format!("Roadbed; error={}", answer.code)) {
+        headers.insert(HeaderName::from_static("proxy-status"), value);
+    }
+    if let Some(value) = challenge(error, &answer) {
+        headers.insert(WWW_AUTHENTICATE, value);
+    }
+    if let Some(delay) = retry_after(error) {
+        // A part of a second is a whole one: the header counts in seconds.
+        headers.insert(RETRY_AFTER, HeaderValue::from(delay.as_millis().div_ceil(1000) as u64));
+    }
+    response
+}
+
+/// The JSON text of an error alone, for answers that bring their own headers.
+pub(super) fn payload(error: &RestError) -> Vec<u8> {
+    body(&answer(error, Caller::Known))
+}
+
+fn body(answer: &Answer) -> Vec<u8> {
+    serde_json::to_vec(answer).expect("strings and JSON values always serialize")
+}
+
+fn challenge(error: &RestError, answer: &Answer) -> Option<HeaderValue> {
+    match error {
+        RestError::Token(TokenError::Undecodable { message, .. } | TokenError::Claims { message }) => {
+            let text = format!("Bearer error=\"invalid_token\", error_description={message:?}");
+            HeaderValue::from_str(&text).ok()
+        }
+        RestError::Token(TokenError::NoKey) => None,
+        _ => (answer.status == StatusCode::UNAUTHORIZED).then(|| HeaderValue::from_static("Bearer")),
+    }
+}
+
+fn retry_after(error: &RestError) -> Option<Duration> {
+    match error {
+        RestError::Engine(EngineError::Unavailable { retry_after, .. } | EngineError::Busy { retry_after }) => {
+            Some(*retry_after)
+        }
+        _ => None,
+    }
+}
+
+fn answer(error: &RestError, caller: Caller) -> Answer {
+    use StatusCode as S;
+    match error {
+        RestError::Syntax { message, details } => {
+            Answer::new(S::BAD_REQUEST, "PGRST100", message).details(details.as_str())
+        }
+        RestError::Body { reason } => Answer::new(S::BAD_REQUEST, "PGRST102", reason),
+        RestError::UnreadBody { status } if *status == S::PAYLOAD_TOO_LARGE => {
+            Answer::new(*status, "PGRST102", "The body is larger than the server allows")
+        }
+        RestError::UnreadBody { status } => Answer::new(*status, "PGRST102", "The body could not be read"),
+        RestError::Range(error) => range(*error),
+        RestError::MediaType { accepted } => {
+            let list = accepted.join(", ");
+            Answer::new(S::NOT_ACCEPTABLE, "PGRST107", format!("None of these media types are available: {list}"))
+        }
+        RestError::Method { method } => {
+            Answer::new(S::METHOD_NOT_ALLOWED, "PGRST117", format!("Unsupported HTTP method: {method}"))
+        }
+        RestError::Preferences { unknown } => {
+            let details = format!("Invalid preferences: {}", unknown.join(", "));
+            Answer::new(S::BAD_REQUEST, "PGRST122", "Invalid preferences given with handling=strict").details(details)
+        }
+        RestError::Aggregate => Answer::new(S::BAD_REQUEST, "PGRST123", "Use of aggregate functions is not allowed"),
+        RestError::NotImplemented { what, instead } => not_implemented(what.as_str(), instead.clone()),
+        RestError::RowCount { wanted, found } => row_count(*wanted, *found),
+        RestError::UnknownPath => Answer::new(S::NOT_FOUND, "PGRST125", "Invalid path specified in request URL"),
+        RestError::NoRoot => Answer::new(S::NOT_FOUND, "PGRST126", "Root endpoint metadata is disabled"),
+        RestError::Token(error) => token(error),
+        RestError::Plan(error) => plan::answer(error, caller),
+        RestError::Engine(error) => engine(error, caller),
+    }
+}
+
+fn not_implemented(what: &str, instead: Option<String>) -> Answer {
+    Answer::new(StatusCode::BAD_REQUEST, "PGRST127", "Feature not implemented").details(what).hint(instead)
+}
+
+fn range(error: RangeError) -> Answer {
+    let details: Cow<'static, str> = match error {
+        RangeError::NegativeLimit => "Limit should be greater than or equal to zero.".into(),
+        RangeError::LowerAboveUpper => {
+            "The lower boundary must be lower than or equal to the upper boundary in the Range header.".into()
+        }
+        RangeError::OutOfBounds { offset, total } => {
+            format!("An offset of {offset} was requested, but there are only {total} rows.").into()
+        }
+    };
+    Answer::new(StatusCode::RANGE_NOT_SATISFIABLE, "PGRST103", "Requested range not satisfiable").details(details)
+}
+
+fn row_count(wanted: RowsWanted, found: u64) -> Answer {
+    match wanted {
+        RowsWanted::AtMost(_) => {
+            let message = "Query result exceeds max-affected preference constraint";
+            let details = format!("The query affects {found} rows");
+            Answer::new(StatusCode::BAD_REQUEST, "PGRST124", message).details(details)
+        }
+        RowsWanted::ExactlyOne | RowsWanted::Any => {
+            let message = "Cannot coerce the result to a single JSON object";
+            let details = format!("The result contains {found} rows");
+            Answer::new(StatusCode::NOT_ACCEPTABLE, "PGRST116", message).details(details)
+        }
+    }
+}
+
+fn token(error: &TokenError) -> Answer {
+    match error {
+        TokenError::Undecodable { message, details } => {
+            let details = details.clone().map_or(Json::Null, Json::String);
+            Answer::new(StatusCode::UNAUTHORIZED, "PGRST301", message.as_ref()).details(details)
+        }
+        TokenError::Required => Answer::new(StatusCode::UNAUTHORIZED, "PGRST302", "Anonymous access is disabled"),
+        TokenError::Claims { message } => Answer::new(StatusCode::UNAUTHORIZED, "PGRST303", message.as_ref()),
+        TokenError::NoKey => Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "PGRST300", "Server lacks JWT secret"),
+    }
+}
+
+fn engine(error: &EngineError, caller: Caller) -> Answer {
+    match error {
+        EngineError::Database(error) => database(error, caller),
+        EngineError::RowCount { found } => row_count(RowsWanted::ExactlyOne, *found),
+        EngineError::Unavailable { .. } => {
+            let message = "Database connection error. Retrying the connection.";
+            Answer::new(StatusCode::SERVICE_UNAVAILABLE, "PGRST000", message)
+        }
+        EngineError::Busy { .. } => {
+            let message = "Timed out acquiring connection from connection pool.";
+            Answer::new(StatusCode::SERVICE_UNAVAILABLE, "PGRST003", message)
+        }
+        EngineError::Internal { .. } => Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "PGRSTX00", "Internal error"),
+    }
+}
+
+fn database(error: &DatabaseError, caller: Caller) -> Answer {
+    Answer::new(status::of_database(error, caller), error.sqlstate.clone(), error.message.clone())
+        .details(error.details.clone().map_or(Json::Null, Json::String))
+        .hint(error.hint.clone())
+}
+
+#[cfg(test)]
+mod tests;
+
+/// Status, code, message, details and hint in a line.
+#[cfg(test)]
+pub(super) fn summary(error: &RestError, caller: Caller) -> String {
+    let Answer { code, details, hint, message, status } = answer(error, caller);
+    let details = match details {
+        Json::Null => String::new(),
+        Json::String(text) => format!("; {text}"),
+        other => format!("; {other}"),
+    };
+    let hint = hint.map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+    format!("{} {code} {message}{details}{hint}", status.as_u16())
+}

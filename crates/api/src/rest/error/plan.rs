@@ -1,0 +1,77 @@
+//! How the planner's refusals read in PostgREST's words.
+
+use http::StatusCode;
+use roadbed_plan::PlanError;
+use roadbed_plan::error::RelationshipCandidate;
+use serde_json::{Value as Json, json};
+
+use super::{Answer, Caller, database, not_implemented};
+
+pub(super) fn answer(error: &PlanError, caller: Caller) -> Answer {
+    use StatusCode as S;
+    match error {
+        PlanError::UnknownSchema { schema, exposed } => {
+            Answer::new(S::NOT_ACCEPTABLE, "PGRST106", format!("Invalid schema: {schema}"))
+                .hint(format!("Only the following schemas are exposed: {}", exposed.join(", ")))
+        }
+        PlanError::UnknownRelation { schema, name, closest } => Answer::new(
+            S::NOT_FOUND,
+            "PGRST205",
+            format!("Could not find the table '{schema}.{name}' in the schema cache"),
+        )
+        .hint(closest.as_ref().map(|closest| format!("Perhaps you meant the table '{schema}.{closest}'"))),
+        PlanError::UnknownBodyColumn { relation, column } => {
+            let message = format!("Could not find the '{column}' column of '{relation}' in the schema cache");
+            Answer::new(S::BAD_REQUEST, "PGRST204", message)
+        }
+        PlanError::NoRelationship { schema, from, to, hint, closest } => {
+            let message = format!("Could not find a relationship between '{from}' and '{to}' in the schema cache");
+            let using = hint.as_ref().map(|hint| format!(" using the hint '{hint}'")).unwrap_or_default();
+            let details = format!(
+                "Searched for a foreign key relationship between '{from}' and '{to}'{using} in the schema '{schema}', \
+                 but no matches were found."
+            );
+            Answer::new(S::BAD_REQUEST, "PGRST200", message)
+                .details(details)
+                .hint(closest.as_ref().map(|closest| format!("Perhaps you meant '{closest}' instead of '{to}'.")))
+        }
+        PlanError::AmbiguousRelationship { from, to, candidates } => ambiguous(from, to, candidates),
+        PlanError::NotEmbedded { embed } => {
+            let message = format!("'{embed}' is not an embedded resource in this request");
+            Answer::new(S::BAD_REQUEST, "PGRST108", message)
+                .hint(format!("Verify that '{embed}' is included in the 'select' query parameter."))
+        }
+        PlanError::EmbedTest { embed } => {
+            Answer::new(S::BAD_REQUEST, "PGRST120", format!("Bad operator on the '{embed}' embedded resource"))
+                .details("Only is null or not is null filters are allowed on embedded resources")
+        }
+        PlanError::UnknownConflictColumn { column, .. } => {
+            Answer::new(S::BAD_REQUEST, "42703", format!("column \"{column}\" does not exist"))
+        }
+        PlanError::TooDeep { .. } => Answer::new(S::BAD_REQUEST, "PGRST100", error.to_string()),
+        PlanError::Unsupported { what, engine, instead } => {
+            not_implemented(&format!("{what} cannot be done by {engine}"), instead.clone())
+        }
+        PlanError::Database(error) => database(error, caller),
+    }
+}
+
+fn ambiguous(from: &str, to: &str, candidates: &[RelationshipCandidate]) -> Answer {
+    let details: Vec<Json> = candidates
+        .iter()
+        .map(|candidate| {
+            json!({
+                "cardinality": candidate.cardinality,
+                "embedding": format!("{} with {}", candidate.from, candidate.to),
+                "relationship": candidate.relationship,
+            })
+        })
+        .collect();
+    let hints: Vec<String> =
+        candidates.iter().map(|candidate| format!("'{}!{}'", candidate.to, candidate.hint)).collect();
+    let message = format!("Could not embed because more than one relationship was found for '{from}' and '{to}'");
+    Answer::new(StatusCode::MULTIPLE_CHOICES, "PGRST201", message).details(details).hint(format!(
+        "Try changing '{to}' to one of the following: {}. Find the desired relationship in the 'details' key.",
+        hints.join(", ")
+    ))
+}

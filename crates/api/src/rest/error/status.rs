@@ -1,0 +1,53 @@
+//! The HTTP status of each SQLSTATE, as PostgREST's table has it.
+
+use http::StatusCode;
+use roadbed_plan::DatabaseError;
+
+use super::Caller;
+
+pub(super) fn of_database(error: &DatabaseError, caller: Caller) -> StatusCode {
+    of_code(error, caller).unwrap_or_else(|| of_class(&error.sqlstate))
+}
+
+/// Codes whose status differs from that of their class.
+fn of_code(error: &DatabaseError, caller: Caller) -> Option<StatusCode> {
+    let message = error.message.as_str();
+    Some(match error.sqlstate.as_ref() {
+        "23503" | "23505" => StatusCode::CONFLICT,
+        "25006" => StatusCode::METHOD_NOT_ALLOWED,
+        // PostgREST says 500 to the first; but the caller's own rows brought it about.
+        "21000" if message.starts_with("ON CONFLICT DO UPDATE") || message.ends_with("requires a WHERE clause") => {
+            StatusCode::BAD_REQUEST
+        }
+        "21000" => StatusCode::INTERNAL_SERVER_ERROR,
+        "22023" if message.starts_with("role") && message.ends_with("does not exist") => StatusCode::UNAUTHORIZED,
+        "53400" => StatusCode::INTERNAL_SERVER_ERROR,
+        "57P01" => StatusCode::SERVICE_UNAVAILABLE,
+        "P0001" => StatusCode::BAD_REQUEST,
+        "42883" if message.starts_with("function xmlagg(") => StatusCode::NOT_ACCEPTABLE,
+        "42883" | "42P01" => StatusCode::NOT_FOUND,
+        "42P17" => StatusCode::INTERNAL_SERVER_ERROR,
+        "42501" => match caller {
+            Caller::Anonymous => StatusCode::UNAUTHORIZED,
+            Caller::Known => StatusCode::FORBIDDEN,
+        },
+        code => return raised(code),
+    })
+}
+
+/// `PT402` and the like: the status that a function raised.
+fn raised(code: &str) -> Option<StatusCode> {
+    let status = code.strip_prefix("PT")?;
+    Some(status.parse().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+fn of_class(code: &str) -> StatusCode {
+    match code.get(..2).unwrap_or_default() {
+        "08" | "53" => StatusCode::SERVICE_UNAVAILABLE,
+        "0L" | "0P" | "28" => StatusCode::FORBIDDEN,
+        "09" | "25" | "2D" | "38" | "39" | "3B" | "40" | "54" | "55" | "57" | "58" | "F0" | "HV" | "P0" | "XX" => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
