@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 use roadbed_plan::query::RowsWanted;
 use roadbed_plan::{DatabaseError, EngineError, PlanError, RunError};
@@ -137,6 +137,9 @@ pub fn response(error: &RestError, caller: Caller) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     if let Ok(value) = HeaderValue::from_str(&format!("Roadbed; error={}", answer.code)) {
         headers.insert(HeaderName::from_static("proxy-status"), value);
+    }
+    if let RestError::Method { .. } = error {
+        headers.insert(ALLOW, HeaderValue::from_static(super::routes::ALLOWED));
     }
     if let Some(value) = challenge(error, &answer) {
         headers.insert(WWW_AUTHENTICATE, value);

@@ -3,17 +3,17 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{
     CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
 };
-use http::{HeaderValue as Value, StatusCode};
 use roadbed_plan::Outcome;
 use roadbed_plan::query::{Count, Resolution};
 
 use super::error::{self, RangeError, RestError};
 use super::parse::{Handling, Media, Missing, Reply, Representation, Verb, escaped};
 
-pub(super) fn response(outcome: Outcome, reply: &Reply) -> Result<Response, RestError> {
+pub(super) fn response(outcome: Outcome, reply: &Reply) -> Response {
     let mut headers = HeaderMap::new();
     let (status, body) = match reply.verb {
         Verb::Read => read(outcome, reply, &mut headers),
@@ -29,7 +29,7 @@ pub(super) fn response(outcome: Outcome, reply: &Reply) -> Result<Response, Rest
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    Ok(response)
+    response
 }
 
 fn read(outcome: Outcome, reply: &Reply, headers: &mut HeaderMap) -> (StatusCode, Bytes) {
@@ -91,14 +91,13 @@ fn written_total(outcome: &Outcome, reply: &Reply) -> Option<u64> {
 fn in_form(body: Bytes, reply: &Reply) -> Bytes {
     let body = if body.is_empty() { Bytes::from_static(b"[]") } else { body };
     match reply.media {
-        Media::Json => body,
         Media::Object if body.len() > 2 => body.slice(1..body.len() - 1),
-        Media::Object => body,
+        Media::Object | Media::Json => body,
     }
 }
 
 fn put_content(headers: &mut HeaderMap, reply: &Reply) {
-    headers.insert(CONTENT_TYPE, Value::from_static(reply.media.content_type()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.media.content_type()));
     if let Some(profile) = &reply.profile {
         put(headers, HeaderName::from_static("content-profile"), profile);
     }

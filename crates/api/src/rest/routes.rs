@@ -16,8 +16,8 @@ use roadbed_plan::{Database, Session};
 use super::error::{self, Caller, RestError};
 use super::{parse, respond};
 
-/// What every method of a relation is reached by.
-const ALLOWED: &str = "OPTIONS,GET,HEAD,POST,PATCH,DELETE";
+/// The methods that relations answer.
+pub(super) const ALLOWED: &str = "OPTIONS,GET,HEAD,POST,PATCH,DELETE";
 
 /// What the dialect works with.
 #[derive(Clone, Debug)]
@@ -70,7 +70,8 @@ async fn answer(rest: &Rest, session: &Session, request: Request) -> Result<Resp
     let wanted = parse::request(&rest.settings, &parts, body)?;
     let rows_wanted = wanted.reply.rows_wanted;
     let outcome = rest.database.run(session, wanted.query).await;
-    respond::response(outcome.map_err(|error| RestError::of_run(error, rows_wanted))?, &wanted.reply)
+    let outcome = outcome.map_err(|error| RestError::of_run(error, rows_wanted))?;
+    Ok(respond::response(outcome, &wanted.reply))
 }
 
 /// The whole body, within the limits that the program has set.
@@ -98,3 +99,6 @@ async fn function() -> Response {
 async fn unknown_path() -> Response {
     error::response(&RestError::UnknownPath, Caller::Known)
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,10 @@ pub(super) fn answer(error: &PlanError, caller: Caller) -> Answer {
             Answer::new(S::BAD_REQUEST, "PGRST120", format!("Bad operator on the '{embed}' embedded resource"))
                 .details("Only is null or not is null filters are allowed on embedded resources")
         }
+        PlanError::OrderByMany { from, to } => {
+            Answer::new(S::BAD_REQUEST, "PGRST118", format!("A related order on '{to}' is not possible"))
+                .details(format!("'{from}' and '{to}' do not form a many-to-one or one-to-one relationship"))
+        }
         PlanError::UnknownConflictColumn { column, .. } => {
             Answer::new(S::BAD_REQUEST, "42703", format!("column \"{column}\" does not exist"))
         }

@@ -19,14 +19,12 @@ fn of_code(error: &DatabaseError, caller: Caller) -> Option<StatusCode> {
         "21000" if message.starts_with("ON CONFLICT DO UPDATE") || message.ends_with("requires a WHERE clause") => {
             StatusCode::BAD_REQUEST
         }
-        "21000" => StatusCode::INTERNAL_SERVER_ERROR,
         "22023" if message.starts_with("role") && message.ends_with("does not exist") => StatusCode::UNAUTHORIZED,
-        "53400" => StatusCode::INTERNAL_SERVER_ERROR,
+        "21000" | "42P17" | "53400" => StatusCode::INTERNAL_SERVER_ERROR,
         "57P01" => StatusCode::SERVICE_UNAVAILABLE,
         "P0001" => StatusCode::BAD_REQUEST,
         "42883" if message.starts_with("function xmlagg(") => StatusCode::NOT_ACCEPTABLE,
         "42883" | "42P01" => StatusCode::NOT_FOUND,
-        "42P17" => StatusCode::INTERNAL_SERVER_ERROR,
         "42501" => match caller {
             Caller::Anonymous => StatusCode::UNAUTHORIZED,
             Caller::Known => StatusCode::FORBIDDEN,

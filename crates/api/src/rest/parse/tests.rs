@@ -176,7 +176,7 @@ fn filter(one: &Filter) -> String {
 }
 
 /// Each case: a request, and what it becomes.
-fn become_(cases: &[(&str, &str)]) {
+fn each(cases: &[(&str, &str)]) {
     for (request, expected) in cases {
         assert_eq!(query(request), *expected, "{request}");
     }
@@ -184,7 +184,7 @@ fn become_(cases: &[(&str, &str)]) {
 
 #[test]
 fn select_takes_columns_renames_casts_paths_and_embeds() {
-    become_(&[
+    each(&[
         ("GET /films", "read public.films [*]"),
         ("GET /films?select=", "read public.films []"),
         ("GET /films?select=id,name:title,year::text", "read public.films [id, title as name, year::text]"),
@@ -208,7 +208,7 @@ fn select_takes_columns_renames_casts_paths_and_embeds() {
 
 #[test]
 fn filters_take_every_operator() {
-    become_(&[
+    each(&[
         ("GET /t?a=eq.1&b=neq.x y", "read public.t [*] where a = \"1\" & b <> \"x y\""),
         (
             "GET /t?a=gt.1&a=gte.1&a=lt.2&a=lte.2",
@@ -241,7 +241,7 @@ fn filters_take_every_operator() {
 
 #[test]
 fn logic_nests_and_knows_where_it_belongs() {
-    become_(&[
+    each(&[
         ("GET /t?or=(a.eq.1,b.eq.2)", "read public.t [*] where (a = \"1\" | b = \"2\")"),
         (
             "GET /t?and=(a.not.eq.1, or(b.in.(1,2),not.and(c.is.null,d.like.*x)))",
@@ -262,7 +262,7 @@ fn logic_nests_and_knows_where_it_belongs() {
 
 #[test]
 fn order_and_page_apply_to_the_top_and_to_embeds() {
-    become_(&[
+    each(&[
         (
             "GET /t?order=a.desc.nullslast,b,c.nullsfirst,d->>x.asc",
             "read public.t [*] by a desc nulls last by b by c nulls first by d->>'x'",
@@ -301,119 +301,106 @@ fn order_and_page_apply_to_the_top_and_to_embeds() {
     ]);
 }
 
+/// Parameters; and of the answer: what is at fault, the column, and the details.
+const FAULTS: &[(&str, &str, usize, &str)] = &[
+    ("a=foo.1", "failed to parse filter (foo.1)", 1, "unexpected \"f\" expecting \"not\" or operator (eq, gt, ...)"),
+    ("a=noop.0", "failed to parse filter (noop.0)", 1, "unexpected \"o\" expecting \"not\" or operator (eq, gt, ...)"),
+    ("a=fts().value", "failed to parse filter (fts().value)", 5, "unexpected \")\" expecting operator (eq, gt, ...)"),
+    ("a=eq().value", "failed to parse filter (eq().value)", 4, "unexpected \")\" expecting operator (eq, gt, ...)"),
+    ("a=is().value", "failed to parse filter (is().value)", 3, "unexpected \"(\" expecting operator (eq, gt, ...)"),
+    ("a=in().value", "failed to parse filter (in().value)", 3, "unexpected \"(\" expecting operator (eq, gt, ...)"),
+    (
+        "a=is.nope",
+        "failed to parse filter (is.nope)",
+        6,
+        "unexpected \"p\" expecting isVal: (null, not_null, true, false, unknown)",
+    ),
+    ("a=in.1", "failed to parse filter (in.1)", 4, "unexpected \"1\" expecting \"(\""),
+    (
+        "order=id.ac",
+        "failed to parse order (id.ac)",
+        4,
+        "unexpected \"c\" expecting \"asc\", \"desc\", \"nullsfirst\" or \"nullslast\"",
+    ),
+    (
+        "order=id.descc",
+        "failed to parse order (id.descc)",
+        8,
+        "unexpected 'c' expecting delimiter (.), \",\" or end of input",
+    ),
+    (
+        "order=id.nullslasttt",
+        "failed to parse order (id.nullslasttt)",
+        13,
+        "unexpected 't' expecting \",\" or end of input",
+    ),
+    (
+        "order=id.asc.nlsfst",
+        "failed to parse order (id.asc.nlsfst)",
+        8,
+        "unexpected \"l\" expecting \"nullsfirst\" or \"nullslast\"",
+    ),
+    (
+        "order=clients(name,id)",
+        "failed to parse order (clients(name,id))",
+        8,
+        "unexpected '(' expecting letter, digit, \"-\", \"->>\", \"->\", delimiter (.), \",\" or end of input",
+    ),
+    (
+        "select=id,clients(name[])",
+        "failed to parse select parameter (id,clients(name[]))",
+        16,
+        "unexpected '[' expecting letter, digit, \"-\", \"->>\", \"->\", \"::\", \".\", \")\", \",\" or end of input",
+    ),
+    (
+        "select=data->>-78xy",
+        "failed to parse select parameter (data->>-78xy)",
+        11,
+        "unexpected 'x' expecting digit, \"->\", \"::\", \".\", \",\" or end of input",
+    ),
+    (
+        "select=name::",
+        "failed to parse select parameter (name::)",
+        7,
+        "unexpected end of input expecting letter or digit",
+    ),
+    (
+        "select=name!hint",
+        "failed to parse select parameter (name!hint)",
+        5,
+        "unexpected '!' expecting letter, digit, \"-\", \"->>\", \"->\", \"::\", \".\", \")\", \",\" or end of input",
+    ),
+    (
+        "or=()",
+        "failed to parse logic tree (())",
+        4,
+        "unexpected \")\" expecting field name (* or [a..z0..9_$]), negation operator (not) or logic operator (and, or)",
+    ),
+    (
+        "or=(id.in.1,2,id.eq.3)",
+        "failed to parse logic tree ((id.in.1,2,id.eq.3))",
+        10,
+        "unexpected \"1\" expecting \"(\"",
+    ),
+    ("or=)(", "failed to parse logic tree ()()", 3, "unexpected \")\" expecting \"(\""),
+    (
+        "and=(ord(id.eq.1,id.eq.1),id.eq.2)",
+        "failed to parse logic tree ((ord(id.eq.1,id.eq.1),id.eq.2))",
+        7,
+        "unexpected \"d\" expecting \"(\"",
+    ),
+    (
+        "or=(id.eq.1,not.xor(id.eq.2,id.eq.3))",
+        "failed to parse logic tree ((id.eq.1,not.xor(id.eq.2,id.eq.3)))",
+        16,
+        "unexpected \"x\" expecting logic operator (and, or)",
+    ),
+    (":=eq.1", "failed to parse tree path (:)", 1, "unexpected \":\" expecting field name (* or [a..z0..9_$])"),
+];
+
 #[test]
 fn grammar_faults_are_told_in_postgrests_words() {
-    let cases = [
-        (
-            "a=foo.1",
-            "failed to parse filter (foo.1)",
-            1,
-            "unexpected \"f\" expecting \"not\" or operator (eq, gt, ...)",
-        ),
-        (
-            "a=noop.0",
-            "failed to parse filter (noop.0)",
-            1,
-            "unexpected \"o\" expecting \"not\" or operator (eq, gt, ...)",
-        ),
-        (
-            "a=fts().value",
-            "failed to parse filter (fts().value)",
-            5,
-            "unexpected \")\" expecting operator (eq, gt, ...)",
-        ),
-        ("a=eq().value", "failed to parse filter (eq().value)", 4, "unexpected \")\" expecting operator (eq, gt, ...)"),
-        ("a=is().value", "failed to parse filter (is().value)", 3, "unexpected \"(\" expecting operator (eq, gt, ...)"),
-        ("a=in().value", "failed to parse filter (in().value)", 3, "unexpected \"(\" expecting operator (eq, gt, ...)"),
-        (
-            "a=is.nope",
-            "failed to parse filter (is.nope)",
-            6,
-            "unexpected \"p\" expecting isVal: (null, not_null, true, false, unknown)",
-        ),
-        ("a=in.1", "failed to parse filter (in.1)", 4, "unexpected \"1\" expecting \"(\""),
-        (
-            "order=id.ac",
-            "failed to parse order (id.ac)",
-            4,
-            "unexpected \"c\" expecting \"asc\", \"desc\", \"nullsfirst\" or \"nullslast\"",
-        ),
-        (
-            "order=id.descc",
-            "failed to parse order (id.descc)",
-            8,
-            "unexpected 'c' expecting delimiter (.), \",\" or end of input",
-        ),
-        (
-            "order=id.nullslasttt",
-            "failed to parse order (id.nullslasttt)",
-            13,
-            "unexpected 't' expecting \",\" or end of input",
-        ),
-        (
-            "order=id.asc.nlsfst",
-            "failed to parse order (id.asc.nlsfst)",
-            8,
-            "unexpected \"l\" expecting \"nullsfirst\" or \"nullslast\"",
-        ),
-        (
-            "order=clients(name,id)",
-            "failed to parse order (clients(name,id))",
-            8,
-            "unexpected '(' expecting letter, digit, \"-\", \"->>\", \"->\", delimiter (.), \",\" or end of input",
-        ),
-        (
-            "select=id,clients(name[])",
-            "failed to parse select parameter (id,clients(name[]))",
-            16,
-            "unexpected '[' expecting letter, digit, \"-\", \"->>\", \"->\", \"::\", \".\", \")\", \",\" or end of input",
-        ),
-        (
-            "select=data->>-78xy",
-            "failed to parse select parameter (data->>-78xy)",
-            11,
-            "unexpected 'x' expecting digit, \"->\", \"::\", \".\", \",\" or end of input",
-        ),
-        (
-            "select=name::",
-            "failed to parse select parameter (name::)",
-            7,
-            "unexpected end of input expecting letter or digit",
-        ),
-        (
-            "select=name!hint",
-            "failed to parse select parameter (name!hint)",
-            5,
-            "unexpected '!' expecting letter, digit, \"-\", \"->>\", \"->\", \"::\", \".\", \")\", \",\" or end of input",
-        ),
-        (
-            "or=()",
-            "failed to parse logic tree (())",
-            4,
-            "unexpected \")\" expecting field name (* or [a..z0..9_$]), negation operator (not) or logic operator (and, or)",
-        ),
-        (
-            "or=(id.in.1,2,id.eq.3)",
-            "failed to parse logic tree ((id.in.1,2,id.eq.3))",
-            10,
-            "unexpected \"1\" expecting \"(\"",
-        ),
-        ("or=)(", "failed to parse logic tree ()()", 3, "unexpected \")\" expecting \"(\""),
-        (
-            "and=(ord(id.eq.1,id.eq.1),id.eq.2)",
-            "failed to parse logic tree ((ord(id.eq.1,id.eq.1),id.eq.2))",
-            7,
-            "unexpected \"d\" expecting \"(\"",
-        ),
-        (
-            "or=(id.eq.1,not.xor(id.eq.2,id.eq.3))",
-            "failed to parse logic tree ((id.eq.1,not.xor(id.eq.2,id.eq.3)))",
-            16,
-            "unexpected \"x\" expecting logic operator (and, or)",
-        ),
-        (":=eq.1", "failed to parse tree path (:)", 1, "unexpected \":\" expecting field name (* or [a..z0..9_$])"),
-    ];
-    for (parameters, name, column, details) in cases {
+    for (parameters, name, column, details) in FAULTS {
         let expected = format!("400 PGRST100 \"{name}\" (line 1, column {column}); {details}");
         assert_eq!(query(&format!("GET /t?{parameters}")), expected);
     }
@@ -421,7 +408,7 @@ fn grammar_faults_are_told_in_postgrests_words() {
 
 #[test]
 fn what_postgrest_has_and_we_do_not_is_said_so() {
-    become_(&[
+    each(&[
         ("GET /t?a=cs.{1}", "400 PGRST127 Feature not implemented; the operator 'cs' is not available yet"),
         ("GET /t?a=fts(english).x", "400 PGRST127 Feature not implemented; the operator 'fts' is not available yet"),
         (
@@ -441,7 +428,7 @@ fn what_postgrest_has_and_we_do_not_is_said_so() {
 
 #[test]
 fn inserts_take_objects_whose_keys_are_the_same() {
-    become_(&[
+    each(&[
         ("POST /t\n\n{\"b\":1,\"a\":[{\"x\":1}]}", "insert t {\"b\":1,\"a\":[{\"x\":1}]} x1 (a,b)"),
         ("POST /t\n\n[{\"b\":1,\"a\":2},{\"a\":3,\"b\":4}]", "insert t [{\"b\":1,\"a\":2},{\"a\":3,\"b\":4}] x2 (a,b)"),
         ("POST /t\n\n[]", "insert t [] x0 ()"),
@@ -462,7 +449,7 @@ fn inserts_take_objects_whose_keys_are_the_same() {
 
 #[test]
 fn inserts_heed_their_preferences() {
-    become_(&[
+    each(&[
         (
             "POST /t?select=id,e(*)&e.limit=1\nPrefer: return=representation, missing=default\n\n{\"a\":1}",
             "insert t {\"a\":1} x1 (a) default -> [id, e[*] limit 1]",
@@ -484,7 +471,7 @@ fn inserts_heed_their_preferences() {
 
 #[test]
 fn changes_take_filters_and_one_row() {
-    become_(&[
+    each(&[
         ("PATCH /t?id=eq.1\n\n{\"a\":2}", "update t {\"a\":2} x1 (a) where id = \"1\""),
         ("PATCH /t?id=eq.1\n\n[ {\"a\":2} , {\"a\":3}]", "update t {\"a\":2} x1 (a) where id = \"1\""),
         ("PATCH /t?id=eq.1\n\n{}", "update t {} x1 () where id = \"1\""),
@@ -507,7 +494,7 @@ fn changes_take_filters_and_one_row() {
 
 #[test]
 fn profiles_name_the_schema() {
-    become_(&[
+    each(&[
         ("GET /t\nAccept-Profile: api", "read api.t [*]"),
         ("GET /t\nContent-Profile: api", "read public.t [*]"),
         ("HEAD /t\nAccept-Profile: api", "read api.t [*]"),
@@ -556,7 +543,7 @@ fn hostile_requests_are_refused_and_nothing_panics() {
     assert!(query(&long_list).starts_with("read"));
     let deep_body = format!("POST /t\n\n{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(query(&deep_body).starts_with("insert"));
-    become_(&[
+    each(&[
         ("GET /t?a=eq.%FF", "400 22021 invalid byte sequence for encoding \"UTF8\": 0xff"),
         ("GET /t?%C3=eq.1", "400 22021 invalid byte sequence for encoding \"UTF8\": 0xc3"),
         ("GET /%FF", "400 22021 invalid byte sequence for encoding \"UTF8\": 0xff"),
