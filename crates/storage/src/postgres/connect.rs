@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::sql::{quote_identifier, quote_text};
 use tokio_postgres::{Client, Config, Error, NoTls, Statement};
 
 /// Most statements kept prepared on one connection for one role.
@@ -55,7 +56,7 @@ pub(super) fn session_settings(statement_timeout: Duration, search_path: &str) -
          set intervalstyle = 'postgres'; set bytea_output = 'hex'; set standard_conforming_strings = on; \
          select set_config('search_path', {}, false)",
         statement_timeout.as_millis(),
-        quote_literal(search_path)
+        quote_text(search_path)
     )
 }
 
@@ -69,18 +70,6 @@ pub(super) fn search_path<'a>(names: impl Iterator<Item = &'a str>) -> String {
         path.push_str(&quote_identifier(name));
     }
     path
-}
-
-pub(super) fn quote_identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-pub(super) fn quote_literal(text: &str) -> String {
-    if text.contains('\\') {
-        format!(" E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-    } else {
-        format!("'{}'", text.replace('\'', "''"))
-    }
 }
 
 /// Statements prepared on one connection, the least recently used making room for new ones.

@@ -72,6 +72,22 @@ const CONSTRAINTS: &str = concat!(
     " order by k.conrelid, k.oid"
 );
 
+/// Each key of an index with its column's number, or 0 and its text where it is an expression.
+const INDEXES: &str = concat!(
+    "select i.indrelid, x.relname, i.indisunique, ",
+    "coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false), ",
+    "array(select i.indkey[k - 1] from generate_series(1, i.indnkeyatts) k), ",
+    "array(select pg_get_indexdef(i.indexrelid, k, false) from generate_series(1, i.indnkeyatts) k), ",
+    // Bit 0: descending. Bit 1: nulls first.
+    "array(select i.indoption[k - 1] from generate_series(1, i.indnkeyatts) k), ",
+    "pg_get_expr(i.indpred, i.indrelid), obj_description(i.indexrelid, 'pg_class') ",
+    "from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace ",
+    "join pg_class x on x.oid = i.indexrelid where i.indisvalid and not exists ",
+    "(select from pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x')) and ",
+    users_own!(),
+    " order by i.indrelid, i.indexrelid"
+);
+
 const POLICIES: &str = "select p.polrelid, p.polname, p.polcmd::text, p.polpermissive, p.polroles, \
     pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid) from pg_policy p \
     order by p.polrelid, p.polname";
@@ -117,7 +133,7 @@ const FUNCTIONS: &str = concat!(
 );
 
 /// In the order in which `fold` takes them.
-const QUERIES: [&str; 12] = [
+const QUERIES: [&str; 13] = [
     NAMESPACES,
     ROLES,
     MEMBERS,
@@ -126,6 +142,7 @@ const QUERIES: [&str; 12] = [
     RELATIONS,
     COLUMNS,
     CONSTRAINTS,
+    INDEXES,
     POLICIES,
     GRANTS,
     SEQUENCES,
@@ -136,7 +153,8 @@ const QUERIES: [&str; 12] = [
 pub(super) async fn read_schema(client: &Client) -> Result<Schema, Error> {
     let queries = try_join_all(QUERIES.iter().map(|sql| client.query_typed(sql, &[])));
     let (begun, rows, ended) = join3(
-        client.batch_execute("begin isolation level repeatable read read only"),
+        // Without a search path every name comes with its schema, and so means the same to each caller.
+        client.batch_execute("begin isolation level repeatable read read only; set local search_path = ''"),
         queries,
         client.batch_execute("commit"),
     )

@@ -14,7 +14,7 @@ use super::error::{engine_error, reason, unavailable};
 use super::script;
 
 /// The key of the advisory lock: `roadbed` in ASCII.
-const LOCK: i64 = 0x72_6f_61_64_62_65_64;
+const LOCK: i64 = 0x0072_6f61_6462_6564;
 
 /// The table of applied migrations, with all rights on it taken from everybody but the owner: default privileges may
 /// have given some.

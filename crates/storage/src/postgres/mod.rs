@@ -3,12 +3,16 @@
 
 mod connect;
 mod error;
+mod execute;
 mod introspect;
 mod migrate;
+mod params;
 mod pool;
+mod rows;
 mod script;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +23,7 @@ use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError};
 use roadbed_plan::{Capabilities, Clock, Engine, EngineError, Outcome, Plan, Schema};
 use tokio_postgres::Config;
 
+use execute::{Bounds, Question};
 use pool::Pool;
 
 /// How a PostgreSQL database is used.
@@ -76,6 +81,14 @@ impl PostgresEngine {
     }
 }
 
+impl PostgresEngine {
+    async fn run(&self, question: Question<'_>) -> Result<Outcome, EngineError> {
+        let bounds =
+            Bounds { search_path: &self.options.search_path, statement_timeout: self.options.statement_timeout };
+        execute::execute(&self.pool, &bounds, question).await
+    }
+}
+
 #[async_trait]
 impl Engine for PostgresEngine {
     fn name(&self) -> &'static str {
@@ -87,8 +100,9 @@ impl Engine for PostgresEngine {
     }
 
     async fn execute(&self, plan: &Plan) -> Result<Outcome, EngineError> {
-        let _ = (plan, &self.options);
-        todo!()
+        let question =
+            Question { schema: &plan.schema, session: &plan.session, work: &plan.work, rows_wanted: plan.rows_wanted };
+        self.run(question).await
     }
 
     async fn schema(&self) -> Result<Schema, MigrationError> {

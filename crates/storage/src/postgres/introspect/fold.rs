@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use roadbed_plan::Schema;
+use roadbed_plan::expr::SourceId;
 use roadbed_plan::schema::{
-    Column, ColumnId, DefaultValue, ForeignKey, Function, FunctionArg, Grant, Grantee, Key, Namespace, Policy,
-    PolicyCommand, Privilege, ReferentialAction, Relation, RelationId, RelationKind, Role, RowSecurity, Sequence,
+    Column, ColumnId, DefaultValue, ForeignKey, Function, FunctionArg, Grant, Grantee, Index, IndexTerm, Key,
+    Namespace, Policy, PolicyCommand, Privilege, ReferentialAction, Relation, RelationId, RelationKind, Role,
+    RowSecurity, Sequence,
 };
+use roadbed_plan::{Expr, Schema};
 use tokio_postgres::{Error, Row};
 
 use super::types::Types;
@@ -37,6 +39,7 @@ pub(super) fn fold(answers: &[Vec<Row>]) -> Result<Schema, Error> {
         relations,
         columns,
         constraints,
+        indexes,
         policies,
         grants,
         sequences,
@@ -55,6 +58,7 @@ pub(super) fn fold(answers: &[Vec<Row>]) -> Result<Schema, Error> {
     fold.read_relations(relations)?;
     fold.read_columns(columns)?;
     fold.read_constraints(constraints)?;
+    fold.read_indexes(indexes)?;
     fold.read_policies(policies)?;
     fold.read_sequences(sequences)?;
     fold.read_functions(functions)?;
@@ -231,6 +235,31 @@ impl Fold {
         Ok(())
     }
 
+    fn read_indexes(&mut self, rows: &[Row]) -> Result<(), Error> {
+        for row in rows {
+            let mut fields = Fields::of(row);
+            let relation: u32 = fields.take()?;
+            let (name, unique, nulls_not_distinct) = (fields.take()?, fields.take()?, fields.take()?);
+            let (columns, texts): (Vec<i16>, Vec<String>) = (fields.take()?, fields.take()?);
+            let options: Vec<i16> = fields.take()?;
+            let condition = fields.take::<Option<String>>()?.map(|text| Expr::Literal { text });
+            let comment = fields.take()?;
+            let Some(relation) = self.relations.get_mut(&relation) else { continue };
+            let terms = columns.into_iter().zip(texts).zip(options).map(|((column, text), option)| {
+                let column = relation.columns.iter().find(|known| Some(known.id) == column_id(column));
+                let expr = match column {
+                    Some(Column { id, ty, .. }) => Expr::Column { source: SourceId::ROW, column: *id, ty: ty.clone() },
+                    // PostgreSQL computes it; as text it serves people.
+                    None => Expr::Literal { text },
+                };
+                IndexTerm { expr, descending: option & 1 != 0, nulls_first: option & 2 != 0 }
+            });
+            let terms = terms.collect();
+            relation.indexes.push(Index { name, unique, nulls_not_distinct, terms, condition, comment });
+        }
+        Ok(())
+    }
+
     fn read_policies(&mut self, rows: &[Row]) -> Result<(), Error> {
         for row in rows {
             let mut fields = Fields::of(row);
@@ -309,7 +338,7 @@ impl Fold {
 
 /// PostgreSQL computes it; that it is one is all that matters here.
 fn generated_value(text: String) -> DefaultValue {
-    DefaultValue::Generated(roadbed_plan::Expr::Literal { text })
+    DefaultValue::Generated(Expr::Literal { text })
 }
 
 fn column_id(number: i16) -> Option<ColumnId> {

@@ -136,7 +136,6 @@ fn whole(file: &Migration, error: Error) -> MigrationError {
     refused(file, 0..0, error)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "an error is handed over where it ends")]
 fn refused(file: &Migration, place: Range<usize>, error: Error) -> MigrationError {
     let Some(refusal) = error.as_db_error().filter(|_| !is_away(&error)) else { return fault(error) };
     debug_assert!(!is_consequence(&error), "the first error of a transaction is told");
