@@ -95,7 +95,7 @@ pub(crate) fn from_json_text(raw: &str, ty: &Type, clock: &Clock) -> Result<Valu
     }
 }
 
-fn refuse_domain_null(ty: &Type) -> Result<Value, DatabaseError> {
+pub(crate) fn refuse_domain_null(ty: &Type) -> Result<Value, DatabaseError> {
     match ty {
         Type::Domain(domain) if domain.not_null => {
             let message = format!("domain {} does not allow null values", ty.sql_name());

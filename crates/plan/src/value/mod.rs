@@ -3,8 +3,10 @@
 //! A value carries no type of its own: the column or expression it belongs to does. `parse` reads what
 //! PostgreSQL's input functions read, `format` and `json` write what its output functions write.
 
+pub mod arithmetic;
 mod array;
 mod calendar;
+mod cast;
 mod datetime;
 mod datetime_words;
 mod fault;
@@ -18,6 +20,7 @@ mod parse;
 mod tests;
 mod types;
 
+pub use cast::cast;
 pub use format::{to_text, write_text};
 pub use json::{from_json, from_json_member, write_json, write_json_string};
 pub use parse::parse;
