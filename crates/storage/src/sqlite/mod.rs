@@ -1,3 +1,202 @@
-//! The embedded engine: one SQLite file.
+//! The embedded engine: one SQLite file, read by some threads and written by one.
 
+mod connect;
+mod define;
+mod diagnose;
+mod error;
+mod foreign_keys;
 pub(crate) mod functions;
+mod read;
+mod readers;
+mod sequences;
+#[cfg(test)]
+mod tests;
+mod write;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use async_trait::async_trait;
+use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError};
+use roadbed_plan::plan::{Node, Work};
+use roadbed_plan::query::{Count, RowsWanted};
+use roadbed_plan::{Capabilities, Clock, Engine, EngineError, Outcome, Plan, Schema, Session};
+use tokio::sync::{RwLock, oneshot};
+
+pub use connect::{SqliteLocation, SqliteOptions, Synchronous};
+
+use connect::{Connector, SqliteConnection};
+use read::ReadWork;
+use readers::{Readers, closed};
+use writer::{PendingWrite, Task, Writer};
+
+use crate::sql::{Dialect, render_count, render_node};
+
+/// An SQLite database with the threads that serve it.
+#[derive(Debug)]
+pub struct SqliteEngine {
+    /// Empty once it is closed.
+    threads: RwLock<Option<Threads>>,
+}
+
+struct Threads {
+    /// A memory database has one connection, so its writer reads as well.
+    readers: Option<Readers>,
+    writer: Writer,
+}
+
+impl SqliteEngine {
+    /// Opens the database, and makes it where there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is not a database.
+    pub fn open(location: SqliteLocation, options: SqliteOptions, clock: Clock) -> Result<Self, EngineError> {
+        let connector = Connector { location, options, clock };
+        let commits = Arc::new(AtomicU64::new(0));
+        let writer = Writer::start(&connector, &commits)?;
+        let readers = match &connector.location {
+            SqliteLocation::File(_) => Some(Readers::start(&connector, &commits)?),
+            SqliteLocation::Memory => None,
+        };
+        Ok(Self { threads: RwLock::new(Some(Threads { readers, writer })) })
+    }
+
+    /// Runs `read` on a reader's thread.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&SqliteConnection) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let (job, answer) = readers::job(read);
+        match &*self.threads.read().await {
+            Some(Threads { readers: Some(readers), .. }) => readers.submit(job)?,
+            Some(Threads { readers: None, writer }) => writer.submit(Task::Read(job))?,
+            None => return Err(closed()),
+        }
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    async fn write(&self, plan: &Plan) -> Result<Outcome, EngineError> {
+        let plan = plan.clone();
+        let (reply, answer) = oneshot::channel();
+        let write = Box::new(move |connection: &SqliteConnection| {
+            write::write(connection.start(&plan.session), &plan.schema, &plan.work, plan.rows_wanted)
+        });
+        self.submit(Task::Write(PendingWrite { write, reply })).await?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Runs `work` on the writer's thread with nothing else beside it.
+    async fn alone<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, MigrationError> + Send + 'static,
+    ) -> Result<T, MigrationError> {
+        let (reply, answer) = oneshot::channel();
+        let work = move |connection: &mut SqliteConnection| {
+            // The caller may have gone.
+            let _ = reply.send(work(connection));
+        };
+        self.submit(Task::Alone(Box::new(work))).await?;
+        let lost = || EngineError::Internal { reason: "a migration panicked".into() };
+        answer.await.unwrap_or_else(|_| Err(lost().into()))
+    }
+
+    async fn submit(&self, task: Task) -> Result<(), EngineError> {
+        match &*self.threads.read().await {
+            Some(threads) => threads.writer.submit(task),
+            None => Err(closed()),
+        }
+    }
+}
+
+#[async_trait]
+impl Engine for SqliteEngine {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { enforces_access: false, reads_literals: false }
+    }
+
+    async fn execute(&self, plan: &Plan) -> Result<Outcome, EngineError> {
+        match &plan.work {
+            Work::Read { node, count } => {
+                let work = read_work(&plan.schema, node, *count, plan.rows_wanted);
+                let session = plan.session.clone();
+                self.read(move |connection| read_as(connection, &session, &work)).await
+            }
+            Work::Insert(_) | Work::Update(_) | Work::Delete(_) => self.write(plan).await,
+        }
+    }
+
+    async fn schema(&self) -> Result<Schema, MigrationError> {
+        self.alone(|connection| {
+            let _ = connection;
+            Ok(Schema::default())
+        })
+        .await
+    }
+
+    async fn applied(&self) -> Result<Vec<AppliedMigration>, MigrationError> {
+        self.alone(|connection| {
+            let _ = connection;
+            Ok(Vec::new())
+        })
+        .await
+    }
+
+    async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<String>, MigrationError> {
+        let _ = migrations;
+        Ok(Vec::new())
+    }
+
+    async fn seed(&self, script: &Migration) -> Result<(), MigrationError> {
+        let _ = script;
+        Ok(())
+    }
+
+    async fn ping(&self) -> Result<(), EngineError> {
+        self.read(|connection| {
+            connection.sql.query_row("select 1 from sqlite_schema limit 1", (), |_| Ok(())).or_else(|error| match error
+            {
+                rusqlite::Error::QueryReturnedNoRows => Ok(()),
+                error => Err(error::engine_error(error)),
+            })
+        })
+        .await
+    }
+
+    async fn close(&self) {
+        let Some(threads) = self.threads.write().await.take() else { return };
+        let stop = tokio::task::spawn_blocking(move || {
+            if let Some(readers) = threads.readers {
+                readers.stop();
+            }
+            threads.writer.stop();
+        });
+        // A panic of that task has been logged by its thread.
+        let _ = stop.await;
+    }
+}
+
+/// The statements of a read. An estimate is not cheaper than counting here, so every count is exact.
+fn read_work(schema: &Schema, node: &Node, count: Option<Count>, rows_wanted: RowsWanted) -> ReadWork {
+    ReadWork {
+        node: render_node(schema, node, Dialect::Sqlite),
+        count: count.map(|_| render_count(schema, node, Dialect::Sqlite)),
+        rows_wanted,
+    }
+}
+
+fn read_as(connection: &SqliteConnection, session: &Session, work: &ReadWork) -> Result<Outcome, EngineError> {
+    let outcome = read::read(connection.start(session), work);
+    connection.finish();
+    outcome
+}
+
+impl std::fmt::Debug for Threads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Threads")
+    }
+}

@@ -1,0 +1,202 @@
+//! Connections: how each is opened, and what a request sets on one before it runs.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use roadbed_plan::{Clock, EngineError, Session};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::internal;
+use super::functions::{self, ConnectionSession};
+use super::sequences::Sequences;
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SqliteLocation {
+    File(PathBuf),
+    /// Gone when the engine is closed.
+    Memory,
+}
+
+/// Whether a commit waits until the disk has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// An acknowledged write survives a loss of power.
+    #[default]
+    Full,
+    /// It survives the end of the process; a loss of power may cost the last ones.
+    Normal,
+}
+
+/// Limits and sizes of the engine.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// Threads that read.
+    pub readers: usize,
+    pub synchronous: Synchronous,
+    /// How long one request may work before it is cancelled; zero: for ever.
+    pub statement_timeout: Duration,
+    /// Requests that may wait for the readers, and as many for the writer, before further ones are refused.
+    pub queue_length: usize,
+    /// Prepared statements that each connection keeps.
+    pub statements: usize,
+    /// Memory for pages, for each connection, in KiB.
+    pub cache_kib: u32,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            readers: std::thread::available_parallelism().map_or(4, |cores| cores.get().clamp(2, 8)),
+            synchronous: Synchronous::Full,
+            statement_timeout: Duration::from_secs(8),
+            queue_length: 4096,
+            statements: 256,
+            cache_kib: 16 * 1024,
+        }
+    }
+}
+
+/// How the engine's threads open their connections.
+#[derive(Clone, Debug)]
+pub(super) struct Connector {
+    pub(super) location: SqliteLocation,
+    pub(super) options: SqliteOptions,
+    pub(super) clock: Clock,
+}
+
+/// One connection with what its functions read.
+pub(super) struct SqliteConnection {
+    pub(super) sql: Connection,
+    /// Read by the functions that stand in defaults, views and triggers.
+    pub(super) session: ConnectionSession,
+    pub(super) clock: Clock,
+    /// What this connection knows of the sequences that it takes values from.
+    pub(super) sequences: RefCell<Sequences>,
+    deadline: Deadline,
+    statement_timeout: Duration,
+}
+
+/// A connection that works for one caller.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'c> {
+    pub(super) connection: &'c SqliteConnection,
+    pub(super) session: &'c Session,
+    /// `now()`, canonical.
+    pub(super) now: i64,
+}
+
+impl Connector {
+    /// # Errors
+    /// When the file cannot be opened or is not a database.
+    pub(super) fn open(&self) -> Result<SqliteConnection, EngineError> {
+        let mut sql = match &self.location {
+            SqliteLocation::File(path) => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+                    | OpenFlags::SQLITE_OPEN_CREATE
+                    | OpenFlags::SQLITE_OPEN_NO_MUTEX
+                    | OpenFlags::SQLITE_OPEN_EXRESCODE;
+                Connection::open_with_flags(path, flags)
+            }
+            SqliteLocation::Memory => Connection::open_in_memory(),
+        }
+        .map_err(|error| EngineError::Internal { reason: format!("cannot open {}: {error}", self.location) })?;
+        self.configure(&sql).map_err(internal)?;
+        let session = ConnectionSession::default();
+        functions::register(&sql, &session, &self.clock).map_err(internal)?;
+        let deadline = Deadline::default();
+        let seen = deadline.clone();
+        // Every few thousand steps of SQLite's machine: some tens of microseconds.
+        sql.progress_handler(4096, Some(move || seen.is_over())).map_err(internal)?;
+        let clock = self.clock.clone();
+        let statement_timeout = self.options.statement_timeout;
+        Ok(SqliteConnection { sql, session, clock, sequences: RefCell::default(), deadline, statement_timeout })
+    }
+
+    fn configure(&self, sql: &Connection) -> rusqlite::Result<()> {
+        sql.busy_timeout(Duration::from_secs(5))?;
+        // Without this guarantee each new bound value may prepare the statement again (the bundled SQLite has STAT4).
+        sql.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        // A misspelt column must be an error and not a string.
+        sql.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        sql.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+        sql.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
+        sql.set_prepared_statement_cache_capacity(self.options.statements);
+        if matches!(self.location, SqliteLocation::File(_)) {
+            sql.pragma_update(None, "journal_mode", "wal")?;
+        }
+        let synchronous = match self.options.synchronous {
+            Synchronous::Full => "full",
+            Synchronous::Normal => "normal",
+        };
+        sql.pragma_update(None, "synchronous", synchronous)?;
+        sql.pragma_update(None, "cache_size", -i64::from(self.options.cache_kib))?;
+        sql.pragma_update(None, "temp_store", "memory")?;
+        // The checkpointer's thread does the work; this is the limit at which the writer helps.
+        sql.pragma_update(None, "wal_autocheckpoint", 16_384)
+    }
+}
+
+impl SqliteConnection {
+    /// Makes `session` the one that functions see, sets `now()`, and starts the time limit.
+    pub(super) fn start<'c>(&'c self, session: &'c Session) -> Request<'c> {
+        let now = self.clock.timestamptz();
+        self.session.start(session, now);
+        self.deadline.set(self.statement_timeout);
+        Request { connection: self, session, now }
+    }
+
+    /// Ends what [`Self::start`] began: nothing of the caller stays, and no limit runs.
+    pub(super) fn finish(&self) {
+        self.deadline.clear();
+        self.session.clear();
+    }
+}
+
+impl std::fmt::Display for SqliteLocation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Memory => f.write_str("memory"),
+        }
+    }
+}
+
+/// When the running request must be over; shared with the progress handler.
+#[derive(Clone)]
+struct Deadline {
+    /// Nanoseconds after `origin`; zero: none.
+    at: Arc<AtomicU64>,
+    origin: Instant,
+}
+
+impl Default for Deadline {
+    fn default() -> Self {
+        Self { at: Arc::default(), origin: Instant::now() }
+    }
+}
+
+impl Deadline {
+    fn set(&self, limit: Duration) {
+        if !limit.is_zero() {
+            self.at.store(nanos(self.origin.elapsed() + limit), Ordering::Relaxed);
+        }
+    }
+
+    fn clear(&self) {
+        self.at.store(0, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        let at = self.at.load(Ordering::Relaxed);
+        at != 0 && nanos(self.origin.elapsed()) > at
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

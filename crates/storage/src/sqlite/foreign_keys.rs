@@ -1,0 +1,247 @@
+//! Foreign keys, tested by name and at the end of a statement, where SQLite knows neither.
+
+use roadbed_plan::plan::ShownColumns;
+use roadbed_plan::schema::{Column, ColumnId, ForeignKey, ReferentialAction, Relation, Schema};
+use roadbed_plan::{DatabaseError, EngineError, Value};
+use rusqlite::ToSql;
+
+use super::connect::Request;
+use super::diagnose::key_words;
+use super::error::{engine_error, internal};
+use super::read::{Stored, value_of};
+use super::write::{Target, rowid_name, sql_name};
+use super::writer::execute;
+use crate::sql::quote_identifier;
+
+/// Runs `work` with all foreign keys tested at the end, which is for `work` to do.
+pub(super) fn deferred<T>(
+    request: Request<'_>,
+    work: impl FnOnce() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    execute(request.connection, "pragma defer_foreign_keys = on").map_err(internal)?;
+    let result = work();
+    execute(request.connection, "pragma defer_foreign_keys = off").map_err(internal)?;
+    result
+}
+
+/// A key that rows of another table (or the same) may refer to, as it was before a row went or changed.
+pub(super) struct Referenced<'s> {
+    parent: &'s Relation,
+    child: &'s Relation,
+    key: &'s ForeignKey,
+    values: Vec<Value>,
+}
+
+/// Whether a violation would show only when the transaction commits, and take others down with it.
+pub(super) fn shows_late(schema: &Schema, relation: &Relation) -> bool {
+    relation.foreign_keys.iter().any(|key| key.initially_deferred)
+        || incoming(schema, relation).any(|(_, key)| key.initially_deferred)
+}
+
+/// The first foreign key of the row whose target is not there.
+pub(super) fn missing(target: Target<'_>, rowid: i64) -> Result<Option<DatabaseError>, EngineError> {
+    for key in &target.relation.foreign_keys {
+        let columns = columns_of(target.relation, &key.columns);
+        let Some(values) = row_values(target.request, target.relation, &columns, rowid)? else { continue };
+        if values.iter().any(Value::is_null) {
+            continue;
+        }
+        let parent = target.schema.relation(key.target);
+        if has_row(target.request, parent, &columns_of(parent, &key.target_columns), &values)? {
+            continue;
+        }
+        let (table, name) = (&target.relation.name, &key.name);
+        let message = format!("insert or update on table \"{table}\" violates foreign key constraint \"{name}\"");
+        let words = key_words(target.shown, &columns, &values);
+        let details = format!("{words} is not present in table \"{}\".", parent.name);
+        return Ok(Some(DatabaseError::new("23503", message).details(details)));
+    }
+    Ok(None)
+}
+
+/// The keys of a row that an update of `columns` may change and that others may refer to.
+pub(super) fn before_update<'s>(
+    target: Target<'s>,
+    rowid: i64,
+    columns: &[ColumnId],
+) -> Result<Vec<Referenced<'s>>, EngineError> {
+    let mut found = Vec::new();
+    for (child, key) in incoming(target.schema, target.relation) {
+        let stays = !key.target_columns.iter().any(|id| columns.contains(id));
+        if stays || !refuses(key.on_update) {
+            continue;
+        }
+        let columns = columns_of(target.relation, &key.target_columns);
+        if let Some(values) = row_values(target.request, target.relation, &columns, rowid)? {
+            found.push(Referenced { parent: target.relation, child, key, values });
+        }
+    }
+    Ok(found)
+}
+
+/// The keys of rows that are to be deleted, and of the rows that go with them.
+pub(super) fn before_delete<'s>(target: Target<'s>, rowids: &[i64]) -> Result<Vec<Referenced<'s>>, EngineError> {
+    let mut found = Vec::new();
+    let mut seen = Vec::new();
+    for rowid in rowids {
+        collect_deleted(target, target.relation, *rowid, &mut seen, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn collect_deleted<'s>(
+    target: Target<'s>,
+    relation: &'s Relation,
+    rowid: i64,
+    seen: &mut Vec<(roadbed_plan::schema::RelationId, i64)>,
+    found: &mut Vec<Referenced<'s>>,
+) -> Result<(), EngineError> {
+    if seen.contains(&(relation.id, rowid)) {
+        return Ok(());
+    }
+    seen.push((relation.id, rowid));
+    for (child, key) in incoming(target.schema, relation) {
+        let columns = columns_of(relation, &key.target_columns);
+        let Some(values) = row_values(target.request, relation, &columns, rowid)? else { continue };
+        match key.on_delete {
+            ReferentialAction::NoAction | ReferentialAction::Restrict => {
+                found.push(Referenced { parent: relation, child, key, values });
+            }
+            ReferentialAction::Cascade => {
+                for rowid in referring_rows(target.request, child, key, &values)? {
+                    collect_deleted(target, child, rowid, seen, found)?;
+                }
+            }
+            ReferentialAction::SetNull | ReferentialAction::SetDefault => {}
+        }
+    }
+    Ok(())
+}
+
+/// The first of `referenced` that is gone while rows still refer to it.
+pub(super) fn still_referenced<'r, 's: 'r>(
+    target: Target<'_>,
+    referenced: impl Iterator<Item = &'r Referenced<'s>>,
+) -> Result<Option<DatabaseError>, EngineError> {
+    for Referenced { parent, child, key, values } in referenced {
+        let columns = columns_of(parent, &key.target_columns);
+        let restricts = key.on_delete == ReferentialAction::Restrict || key.on_update == ReferentialAction::Restrict;
+        if values.iter().any(Value::is_null) || (!restricts && has_row(target.request, parent, &columns, values)?) {
+            continue;
+        }
+        if !has_row(target.request, child, &columns_of(child, &key.columns), values)? {
+            continue;
+        }
+        let message = format!(
+            "update or delete on table \"{}\" violates foreign key constraint \"{}\" on table \"{}\"",
+            parent.name, key.name, child.name
+        );
+        let shown = if parent.id == target.relation.id { target.shown } else { &ShownColumns::None };
+        let words = key_words(shown, &columns, values);
+        let details = format!("{words} is still referenced from table \"{}\".", child.name);
+        return Ok(Some(DatabaseError::new("23503", message).details(details)));
+    }
+    Ok(None)
+}
+
+/// Refuses what a merge left: rows that refer to keys that it changed.
+pub(super) fn check_referencing(target: Target<'_>) -> Result<(), EngineError> {
+    for (child, key) in incoming(target.schema, target.relation) {
+        let (from, to) = (sql_name(child), sql_name(target.relation));
+        let pairs = key.columns.iter().zip(&key.target_columns).map(|(of_child, of_parent)| {
+            let child = quote_identifier(&child.column_by_id(*of_child).name);
+            let parent = quote_identifier(&target.relation.column_by_id(*of_parent).name);
+            (format!("c.{child} is not null"), format!("p.{parent} = c.{child}"))
+        });
+        let (present, equal): (Vec<_>, Vec<_>) = pairs.unzip();
+        let sql = format!(
+            "select 1 from {from} as c where {} and not exists (select 1 from {to} as p where {}) limit 1",
+            present.join(" and "),
+            equal.join(" and ")
+        );
+        let connection = &target.request.connection.sql;
+        let broken = connection.prepare_cached(&sql).and_then(|mut query| query.exists(())).map_err(engine_error)?;
+        if broken {
+            let message = format!(
+                "update or delete on table \"{}\" violates foreign key constraint \"{}\" on table \"{}\"",
+                target.relation.name, key.name, child.name
+            );
+            let details = format!("Key is still referenced from table \"{}\".", child.name);
+            return Err(DatabaseError::new("23503", message).details(details).into());
+        }
+    }
+    Ok(())
+}
+
+/// Foreign keys of any table that point at `relation`.
+fn incoming<'s>(schema: &'s Schema, relation: &Relation) -> impl Iterator<Item = (&'s Relation, &'s ForeignKey)> {
+    let id = relation.id;
+    schema.relations.values().flat_map(move |child| {
+        child.foreign_keys.iter().filter(move |key| key.target == id).map(move |key| (&**child, key))
+    })
+}
+
+fn refuses(action: ReferentialAction) -> bool {
+    match action {
+        ReferentialAction::NoAction | ReferentialAction::Restrict => true,
+        ReferentialAction::Cascade | ReferentialAction::SetNull | ReferentialAction::SetDefault => false,
+    }
+}
+
+fn columns_of<'r>(relation: &'r Relation, ids: &[ColumnId]) -> Vec<&'r Column> {
+    ids.iter().map(|id| relation.column_by_id(*id)).collect()
+}
+
+fn row_values(
+    request: Request<'_>,
+    relation: &Relation,
+    columns: &[&Column],
+    rowid: i64,
+) -> Result<Option<Vec<Value>>, EngineError> {
+    let names: Vec<_> = columns.iter().map(|column| quote_identifier(&column.name)).collect();
+    let sql = format!("select {} from {} where {} = ?1", names.join(", "), sql_name(relation), rowid_name(relation));
+    let mut statement = request.connection.sql.prepare_cached(&sql).map_err(engine_error)?;
+    let mut rows = statement.query([rowid]).map_err(engine_error)?;
+    let Some(row) = rows.next().map_err(engine_error)? else { return Ok(None) };
+    let mut values = Vec::with_capacity(columns.len());
+    for (index, column) in columns.iter().enumerate() {
+        values.push(value_of(row.get_ref(index).map_err(internal)?, &column.ty));
+    }
+    Ok(Some(values))
+}
+
+fn has_row(
+    request: Request<'_>,
+    relation: &Relation,
+    columns: &[&Column],
+    values: &[Value],
+) -> Result<bool, EngineError> {
+    let sql = format!("select 1 from {} where {}", sql_name(relation), equals(columns));
+    let mut statement = request.connection.sql.prepare_cached(&sql).map_err(engine_error)?;
+    let values: Vec<_> = values.iter().map(Stored).collect();
+    let params: Vec<&dyn ToSql> = values.iter().map(|value| value as &dyn ToSql).collect();
+    statement.exists(&params[..]).map_err(engine_error)
+}
+
+fn referring_rows(
+    request: Request<'_>,
+    child: &Relation,
+    key: &ForeignKey,
+    values: &[Value],
+) -> Result<Vec<i64>, EngineError> {
+    let columns = columns_of(child, &key.columns);
+    let sql = format!("select {} from {} where {}", rowid_name(child), sql_name(child), equals(&columns));
+    let mut statement = request.connection.sql.prepare_cached(&sql).map_err(engine_error)?;
+    let values: Vec<_> = values.iter().map(Stored).collect();
+    let params: Vec<&dyn ToSql> = values.iter().map(|value| value as &dyn ToSql).collect();
+    let rows = statement.query_map(&params[..], |row| row.get(0)).map_err(engine_error)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(engine_error)
+}
+
+fn equals(columns: &[&Column]) -> String {
+    let tests = columns
+        .iter()
+        .enumerate()
+        .map(|(index, column)| format!("{} = ?{}", quote_identifier(&column.name), index + 1));
+    tests.collect::<Vec<_>>().join(" and ")
+}

@@ -1,0 +1,279 @@
+//! Reading: rows are stepped and written as JSON at once. Embedded rows come from a statement per level that is
+//! bound anew for each parent row.
+
+use roadbed_plan::query::RowsWanted;
+use roadbed_plan::schema::ColumnId;
+use roadbed_plan::value::{Type, Value, write_json, write_json_string};
+use roadbed_plan::{EngineError, Outcome};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Row, Statement, ToSql};
+
+use super::connect::Request;
+use super::error::{engine_error, internal};
+use super::functions::session_value;
+use crate::sql::{Param, Rendered, RenderedNode, RenderedOutput};
+
+/// A read as it travels to a reader's thread.
+pub(super) struct ReadWork {
+    pub(super) node: RenderedNode,
+    pub(super) count: Option<Rendered>,
+    pub(super) rows_wanted: RowsWanted,
+}
+
+/// Carries out `work` in the transaction that is open.
+pub(super) fn read(request: Request<'_>, work: &ReadWork) -> Result<Outcome, EngineError> {
+    let mut body = Vec::with_capacity(1024);
+    let mut level = Level::open(request, &work.node)?;
+    body.push(b'[');
+    let rows = level.write_rows(&mut body, work.rows_wanted)?;
+    body.push(b']');
+    let total = match &work.count {
+        Some(count) => Some(read_count(request, count)?),
+        None => None,
+    };
+    Ok(Outcome { body: body.into(), rows, total, ..Outcome::default() })
+}
+
+/// Refuses a number of rows that is not wanted.
+pub(super) fn check_rows(wanted: RowsWanted, found: u64) -> Result<(), EngineError> {
+    let met = match wanted {
+        RowsWanted::Any => true,
+        RowsWanted::ExactlyOne => found == 1,
+        RowsWanted::AtMost(most) => found <= most,
+    };
+    if met { Ok(()) } else { Err(EngineError::RowCount { found }) }
+}
+
+fn read_count(request: Request<'_>, count: &Rendered) -> Result<u64, EngineError> {
+    let mut statement = request.prepare(count)?;
+    let mut rows = statement.raw_query();
+    let row = rows.next().map_err(engine_error)?.ok_or(rusqlite::Error::QueryReturnedNoRows).map_err(internal)?;
+    let count: i64 = row.get(0).map_err(internal)?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+impl<'c> Request<'c> {
+    /// The statement, bound but for what comes from a parent's row.
+    pub(super) fn prepare(self, rendered: &Rendered) -> Result<CachedStatement<'c>, EngineError> {
+        let mut statement = self.connection.sql.prepare_cached(&rendered.sql).map_err(engine_error)?;
+        self.bind_all(&mut statement, &rendered.params)?;
+        Ok(statement)
+    }
+
+    /// Binds each of `params` at its number; those of a parent's row come with each row.
+    pub(super) fn bind_all(self, statement: &mut Statement<'_>, params: &[Param]) -> Result<(), EngineError> {
+        for (index, param) in params.iter().enumerate() {
+            self.bind(statement, index + 1, param)?;
+        }
+        Ok(())
+    }
+
+    fn bind(self, statement: &mut Statement<'_>, number: usize, param: &Param) -> Result<(), EngineError> {
+        match param {
+            Param::Value(value, _) => statement.raw_bind_parameter(number, Stored(value)),
+            Param::Session(wanted) => {
+                let value = session_value(wanted, self.session, self.now)?;
+                statement.raw_bind_parameter(number, Stored(&value))
+            }
+            Param::Limit(limit) => statement.raw_bind_parameter(number, limit),
+            // Literals are only for engines that read the caller's text themselves.
+            Param::Parent(_) | Param::Literal(_) | Param::LiteralList(_) => Ok(()),
+        }
+        .map_err(engine_error)
+    }
+}
+
+/// A value in the form in which SQLite stores it.
+pub(super) struct Stored<'a>(pub(super) &'a Value);
+
+impl ToSql for Stored<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Bool(value) => ValueRef::Integer(i64::from(*value)),
+            Value::Int(value) => ValueRef::Integer(*value),
+            Value::Float(value) => ValueRef::Real(*value),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+/// A node's statement, ready to be bound and stepped, with those of its embeds.
+pub(super) struct Level<'c, 'n> {
+    statement: CachedStatement<'c>,
+    /// Numbers of the parameters that come from the parent's row, and which of its columns they are.
+    from_parent: Vec<(usize, ColumnId)>,
+    keys: Vec<Key<'c, 'n>>,
+}
+
+/// One key of each object.
+struct Key<'c, 'n> {
+    /// The name and what stands around it: `{"id":` or `,"name":`.
+    text: Vec<u8>,
+    value: KeyValue<'c, 'n>,
+}
+
+enum KeyValue<'c, 'n> {
+    Column { index: usize, ty: &'n Type },
+    Json { index: usize },
+    Embed { many: bool, level: Box<Level<'c, 'n>>, parent: &'n [(ColumnId, usize)] },
+}
+
+impl<'c, 'n> Level<'c, 'n> {
+    pub(super) fn open(request: Request<'c>, node: &'n RenderedNode) -> Result<Self, EngineError> {
+        let mut statement = request.connection.sql.prepare_cached(&node.sql).map_err(engine_error)?;
+        request.bind_all(&mut statement, &node.params)?;
+        let from_parent = node.params.iter().enumerate().filter_map(|(index, param)| match param {
+            Param::Parent(column) => Some((index + 1, *column)),
+            Param::Value(..) | Param::Literal(_) | Param::LiteralList(_) | Param::Session(_) | Param::Limit(_) => None,
+        });
+        let from_parent = from_parent.collect();
+        let mut keys = Vec::with_capacity(node.outputs.len());
+        for output in &node.outputs {
+            keys.push(Key::open(request, output, keys.is_empty())?);
+        }
+        Ok(Self { statement, from_parent, keys })
+    }
+
+    /// Appends the rows' objects with commas between, and counts them.
+    fn write_rows(&mut self, out: &mut Vec<u8>, wanted: RowsWanted) -> Result<u64, EngineError> {
+        let begins = out.len();
+        let mut found = 0;
+        let mut rows = self.statement.raw_query();
+        while let Some(row) = rows.next().map_err(engine_error)? {
+            found += 1;
+            // Once there are too many rows, only their number matters.
+            if check_rows(wanted, found.max(1)).is_err() {
+                out.truncate(begins);
+                continue;
+            }
+            if found > 1 {
+                out.push(b',');
+            }
+            write_object(&mut self.keys, row, out)?;
+        }
+        check_rows(wanted, found)?;
+        Ok(found)
+    }
+
+    /// Appends the first row's object, or `null`.
+    fn write_first(&mut self, out: &mut Vec<u8>) -> Result<(), EngineError> {
+        let mut rows = self.statement.raw_query();
+        match rows.next().map_err(engine_error)? {
+            Some(row) => write_object(&mut self.keys, row, out),
+            None => {
+                out.extend_from_slice(b"null");
+                Ok(())
+            }
+        }
+    }
+
+    /// Binds parameter 1 to `value` and appends the rows' objects, each with a comma before it unless it is the first.
+    pub(super) fn append_rows_of(&mut self, value: &dyn ToSql, out: &mut Vec<u8>) -> Result<u64, EngineError> {
+        self.statement.raw_bind_parameter(1, value).map_err(internal)?;
+        let mut found = 0;
+        let mut rows = self.statement.raw_query();
+        while let Some(row) = rows.next().map_err(engine_error)? {
+            found += 1;
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            write_object(&mut self.keys, row, out)?;
+        }
+        Ok(found)
+    }
+
+    fn bind_parent(&mut self, row: &Row<'_>, columns: &[(ColumnId, usize)]) -> rusqlite::Result<()> {
+        for (number, column) in &self.from_parent {
+            if let Some((_, index)) = columns.iter().find(|(known, _)| known == column) {
+                let value = ToSqlOutput::Borrowed(row.get_ref(*index)?);
+                self.statement.raw_bind_parameter(*number, value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'c, 'n> Key<'c, 'n> {
+    fn open(request: Request<'c>, output: &'n RenderedOutput, first: bool) -> Result<Self, EngineError> {
+        let (name, value) = match output {
+            RenderedOutput::Value { name, ty, index } => (name, KeyValue::Column { index: *index, ty }),
+            RenderedOutput::Json { name, index } => (name, KeyValue::Json { index: *index }),
+            RenderedOutput::Embed { name, many, child, parent } => {
+                let level = Box::new(Level::open(request, child)?);
+                (name, KeyValue::Embed { many: *many, level, parent })
+            }
+        };
+        let mut text = vec![if first { b'{' } else { b',' }];
+        write_json_string(&mut text, name);
+        text.push(b':');
+        Ok(Self { text, value })
+    }
+}
+
+fn write_object(keys: &mut [Key<'_, '_>], row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), EngineError> {
+    if keys.is_empty() {
+        out.push(b'{');
+    }
+    for key in keys {
+        out.extend_from_slice(&key.text);
+        match &mut key.value {
+            KeyValue::Column { index, ty } => write_column(out, row.get_ref(*index).map_err(internal)?, ty),
+            KeyValue::Json { index } => match row.get_ref(*index).map_err(internal)? {
+                ValueRef::Text(text) => out.extend_from_slice(text),
+                ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => {
+                    out.extend_from_slice(b"null");
+                }
+            },
+            KeyValue::Embed { many, level, parent } => {
+                level.bind_parent(row, parent).map_err(internal)?;
+                if *many {
+                    out.push(b'[');
+                    level.write_rows(out, RowsWanted::Any)?;
+                    out.push(b']');
+                } else {
+                    level.write_first(out)?;
+                }
+            }
+        }
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// Appends a column's value as JSON. The commonest types are written without a copy.
+fn write_column(out: &mut Vec<u8>, value: ValueRef<'_>, ty: &Type) {
+    match (ty.base(), value) {
+        (_, ValueRef::Null) => out.extend_from_slice(b"null"),
+        (Type::Int2 | Type::Int4 | Type::Int8, ValueRef::Integer(number)) => {
+            out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        }
+        (Type::Bool, ValueRef::Integer(number)) => {
+            out.extend_from_slice(if number == 0 { b"false" } else { b"true" });
+        }
+        (Type::Text | Type::Varchar(_) | Type::Uuid | Type::Enum(_) | Type::Unknown, ValueRef::Text(text)) => {
+            match std::str::from_utf8(text) {
+                Ok(text) => write_json_string(out, text),
+                Err(_) => write_json_string(out, &String::from_utf8_lossy(text)),
+            }
+        }
+        (_, value) => write_json(out, &value_of(value, ty), ty),
+    }
+}
+
+/// A stored value in its canonical form.
+pub(super) fn value_of(value: ValueRef<'_>, ty: &Type) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => match ty.base() {
+            Type::Bool => Value::Bool(number != 0),
+            #[expect(clippy::cast_precision_loss, reason = "SQLite may keep a whole float as an integer")]
+            Type::Float4 | Type::Float8 => Value::Float(number as f64),
+            _ => Value::Int(number),
+        },
+        ValueRef::Real(number) => Value::Float(number),
+        ValueRef::Text(text) => Value::text(String::from_utf8_lossy(text)),
+        ValueRef::Blob(bytes) => Value::Bytes(bytes.into()),
+    }
+}

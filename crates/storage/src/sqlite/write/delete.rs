@@ -1,0 +1,68 @@
+//! Deletes. Rows that are to be answered are read before they go.
+
+use roadbed_plan::plan::{DeletePlan, ReturningPlan};
+use roadbed_plan::{DatabaseError, EngineError};
+
+use super::super::diagnose;
+use super::super::error::{engine_error, internal, is_constraint};
+use super::super::foreign_keys::{self, deferred};
+use super::super::writer::execute;
+use super::{Target, Written, json_list, push_where, returning};
+
+pub(super) fn delete(target: Target<'_>, plan: &DeletePlan) -> Result<Written, EngineError> {
+    if foreign_keys::shows_late(target.schema, target.relation) {
+        if let Some(error) = explain(target, plan)? {
+            return Err(error.into());
+        }
+        undo(target)?;
+    }
+    let deleted = match &plan.returning {
+        ReturningPlan::Rows(node) => {
+            let rowids = target.rowids(plan.condition.as_ref())?;
+            let body = returning::rows(target, node, &rowids)?;
+            delete_these(target, &rowids).map(|rows| Written { rows, body: Some(body), ..Written::default() })
+        }
+        ReturningPlan::Nothing | ReturningPlan::Key(_) => {
+            delete_where(target, plan)?.map(|rows| Written { rows, ..Written::default() })
+        }
+    };
+    deleted.or_else(|cause| {
+        if !is_constraint(&cause) {
+            return Err(engine_error(cause));
+        }
+        let found = explain(target, plan)?;
+        Err(found.unwrap_or_else(|| diagnose::by_message(target, &cause)).into())
+    })
+}
+
+fn delete_where(target: Target<'_>, plan: &DeletePlan) -> Result<rusqlite::Result<u64>, EngineError> {
+    let table = target.table();
+    let mut renderer = target.renderer(&table);
+    renderer.push(&format!("delete from {table}"));
+    push_where(&mut renderer, plan.condition.as_ref());
+    let mut statement = target.request.prepare(&renderer.finish())?;
+    Ok(statement.raw_execute().map(|rows| rows as u64))
+}
+
+fn delete_these(target: Target<'_>, rowids: &[i64]) -> rusqlite::Result<u64> {
+    let (table, rowid) = (target.table(), target.rowid());
+    let sql = format!("delete from {table} where {rowid} in (select value from json_each(?1))");
+    let mut statement = target.request.connection.sql.prepare_cached(&sql)?;
+    statement.execute([json_list(rowids)]).map(|rows| rows as u64)
+}
+
+fn undo(target: Target<'_>) -> Result<(), EngineError> {
+    execute(target.request.connection, "rollback to request").map_err(internal)
+}
+
+/// Undoes what the request did and finds the row that something still refers to.
+fn explain(target: Target<'_>, plan: &DeletePlan) -> Result<Option<DatabaseError>, EngineError> {
+    undo(target)?;
+    let rowids = target.rowids(plan.condition.as_ref())?;
+    let referenced = foreign_keys::before_delete(target, &rowids)?;
+    deferred(target.request, || {
+        // Where it fails even so, a `restrict` stands in the way, and the rows are still there to be asked.
+        let _ = delete_these(target, &rowids);
+        foreign_keys::still_referenced(target, referenced.iter())
+    })
+}

@@ -1,0 +1,299 @@
+//! Inserts, and upserts: a row at a time in the order of the body, as PostgreSQL does.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use roadbed_plan::plan::{Cell, ConflictPlan, InsertPlan, RowCheck};
+use roadbed_plan::query::Resolution;
+use roadbed_plan::schema::{ColumnId, Key, Relation};
+use roadbed_plan::{DatabaseError, EngineError, Value};
+use rusqlite::CachedStatement;
+
+use super::super::define::rowid_column;
+use super::super::diagnose;
+use super::super::foreign_keys::{self, deferred};
+use super::super::read::Stored;
+use super::{
+    Candidate, Given, Refusal, Target, Written, failed_check, push_checks, push_placeholder, push_returning,
+    reads_tables, refuse_generated, step_returning, update, values_of,
+};
+use crate::sql::quote_identifier;
+
+pub(super) fn insert(target: Target<'_>, plan: &InsertPlan) -> Result<Written, EngineError> {
+    refuse_generated(target.relation, &plan.columns, false)?;
+    let rows = values_of(&plan.rows)?;
+    let inserting = Inserting {
+        target,
+        plan,
+        merged: plan.conflict.as_ref().filter(|conflict| !conflict.columns.is_empty()),
+        evaluates: plan.conflict.is_some() || reads_tables(&plan.checks),
+        statements: Vec::new(),
+        written: Written::default(),
+        touched: HashSet::new(),
+    };
+    if let Some(conflict) = inserting.merged {
+        require_key(target.relation, &conflict.columns)?;
+    }
+    // PostgreSQL tests foreign keys when all rows are there.
+    let late = foreign_keys::shows_late(target.schema, target.relation);
+    if late || (rows.len() > 1 && !target.relation.foreign_keys.is_empty()) {
+        return deferred(target.request, || inserting.rows_then_foreign_keys(rows));
+    }
+    inserting.rows(rows)
+}
+
+struct Inserting<'a, 'p> {
+    target: Target<'a>,
+    plan: &'p InsertPlan,
+    /// What to do with rows whose key exists, where a key was named.
+    merged: Option<&'p ConflictPlan>,
+    /// Whether each row is computed and checked before it is written.
+    evaluates: bool,
+    /// One for each set of columns that rows give.
+    statements: Vec<(Vec<ColumnId>, CachedStatement<'a>)>,
+    written: Written,
+    /// Rows that this request has written.
+    touched: HashSet<i64>,
+}
+
+impl<'a> Inserting<'a, '_> {
+    fn rows(mut self, rows: &[Vec<Cell>]) -> Result<Written, EngineError> {
+        for cells in rows {
+            self.row(cells)?;
+        }
+        Ok(self.written)
+    }
+
+    fn rows_then_foreign_keys(self, rows: &[Vec<Cell>]) -> Result<Written, EngineError> {
+        let target = self.target;
+        let merges = self.merged.is_some();
+        let written = self.rows(rows)?;
+        for rowid in &written.rowids {
+            if let Some(error) = foreign_keys::missing(target, *rowid)? {
+                return Err(error.into());
+            }
+        }
+        if merges {
+            foreign_keys::check_referencing(target)?;
+        }
+        Ok(written)
+    }
+
+    fn row(&mut self, cells: &[Cell]) -> Result<(), EngineError> {
+        let given = self.given(cells)?;
+        if let Some(conflict) = self.merged {
+            return self.merge(&given, conflict);
+        }
+        let inserted = if self.evaluates || lacks_rowid(self.target.relation, &given) {
+            let row = diagnose::evaluate(self.target, &Candidate::New(&given), &self.plan.checks)?;
+            self.insert_row(&row.given(self.target.relation), &[])?
+        } else {
+            self.insert_row(&given, &self.plan.checks)?
+        };
+        self.count_inserted(inserted);
+        Ok(())
+    }
+
+    fn count_inserted(&mut self, rowid: Option<i64>) {
+        if let Some(rowid) = rowid {
+            self.written.rowids.push(rowid);
+            self.written.rows += 1;
+            self.written.inserted += 1;
+            self.touched.insert(rowid);
+        }
+    }
+
+    /// What the row gives, and the next values of sequences for what it does not.
+    fn given<'v>(&self, cells: &'v [Cell]) -> Result<Vec<(ColumnId, Cow<'v, Value>)>, EngineError> {
+        let mut given = Vec::with_capacity(cells.len() + 1);
+        for (id, cell) in self.plan.columns.iter().zip(cells) {
+            match cell {
+                Cell::Value(value) => given.push((*id, Cow::Borrowed(value))),
+                Cell::Default => {}
+            }
+        }
+        for column in &self.target.relation.columns {
+            if given.iter().all(|(id, _)| *id != column.id)
+                && let Some(value) = self.target.next_value(column.id)?
+            {
+                given.push((column.id, Cow::Owned(value)));
+            }
+        }
+        Ok(given)
+    }
+
+    /// Inserts one row and gives its rowid; `None` when it is ignored for its key.
+    fn insert_row(&mut self, given: &Given<'_>, checks: &[RowCheck]) -> Result<Option<i64>, EngineError> {
+        match self.try_insert(given, checks) {
+            Ok(rowid) => Ok(rowid),
+            Err(Refusal::Error(error)) => Err(error),
+            Err(Refusal::Check(index)) => Err(diagnose::row_check(self.target.relation, &checks[index]).into()),
+            Err(Refusal::Constraint(error)) => self.explain(given, checks, error),
+        }
+    }
+
+    fn try_insert(&mut self, given: &Given<'_>, checks: &[RowCheck]) -> Result<Option<i64>, Refusal> {
+        let columns: Vec<_> = given.iter().map(|(id, _)| *id).collect();
+        let index = match self.statements.iter().position(|(known, _)| *known == columns) {
+            Some(index) => index,
+            None => {
+                let statement = self.prepare(&columns, checks)?;
+                self.statements.push((columns, statement));
+                self.statements.len() - 1
+            }
+        };
+        let statement = &mut self.statements[index].1;
+        for (index, (_, value)) in given.iter().enumerate() {
+            statement.raw_bind_parameter(index + 1, Stored(value))?;
+        }
+        step_returning(statement, checks.len())
+    }
+
+    fn prepare(&self, columns: &[ColumnId], checks: &[RowCheck]) -> Result<CachedStatement<'a>, EngineError> {
+        let table = self.target.table();
+        let mut renderer = self.target.renderer(&table);
+        renderer.push(&format!("insert into {table}"));
+        if columns.is_empty() {
+            renderer.push(" default values");
+        } else {
+            let names: Vec<_> = self.target.relation.column_names(columns).map(quote_identifier).collect();
+            renderer.push(&format!(" ({}) values (", names.join(", ")));
+            for index in 0..columns.len() {
+                renderer.push(if index > 0 { ", " } else { "" });
+                push_placeholder(&mut renderer);
+            }
+            renderer.push(")");
+            if self.plan.conflict.is_some() && self.merged.is_none() {
+                renderer.push(" on conflict do nothing");
+            }
+        }
+        push_returning(&mut renderer, self.target.rowid(), checks);
+        self.target.request.prepare(&renderer.finish())
+    }
+
+    /// Finds the constraint that refused a row.
+    fn explain(
+        &mut self,
+        given: &Given<'_>,
+        checks: &[RowCheck],
+        error: rusqlite::Error,
+    ) -> Result<Option<i64>, EngineError> {
+        let row = diagnose::evaluate(self.target, &Candidate::New(given), checks)?;
+        if let Some(error) = diagnose::duplicate(self.target, &row, None)? {
+            return Err(error.into());
+        }
+        let target = self.target;
+        let missing = deferred(target.request, || match self.try_insert(given, &[]) {
+            Ok(Some(rowid)) => foreign_keys::missing(target, rowid),
+            Ok(None) | Err(_) => Ok(None),
+        })?;
+        Err(missing.unwrap_or_else(|| diagnose::by_message(target, &error)).into())
+    }
+
+    fn merge(&mut self, given: &Given<'_>, conflict: &ConflictPlan) -> Result<(), EngineError> {
+        let row = diagnose::evaluate(self.target, &Candidate::New(given), &self.plan.checks)?;
+        let Some(existing) = self.existing(&row, conflict)? else {
+            let inserted = self.insert_row(&row.given(self.target.relation), &[])?;
+            self.count_inserted(inserted);
+            return Ok(());
+        };
+        match conflict.resolution {
+            Resolution::Ignore => Ok(()),
+            Resolution::Merge => self.update_existing(existing, &row, conflict),
+        }
+    }
+
+    fn update_existing(
+        &mut self,
+        existing: i64,
+        row: &diagnose::Evaluated,
+        conflict: &ConflictPlan,
+    ) -> Result<(), EngineError> {
+        if self.touched.contains(&existing) {
+            return Err(twice().into());
+        }
+        self.check_using(existing, conflict)?;
+        let cells: Vec<_> =
+            self.plan.columns.iter().map(|id| (*id, Cell::Value(row.value(self.target.relation, *id)))).collect();
+        let cells: Vec<_> = cells.iter().map(|(id, cell)| (*id, cell)).collect();
+        let rowid = update::one(self.target, existing, &cells, &conflict.checks)?;
+        self.written.rowids.push(rowid);
+        self.written.rows += 1;
+        self.touched.insert(rowid);
+        Ok(())
+    }
+
+    /// The row that has the same key.
+    fn existing(&self, row: &diagnose::Evaluated, conflict: &ConflictPlan) -> Result<Option<i64>, EngineError> {
+        let relation = self.target.relation;
+        let nulls_match = nulls_not_distinct(relation, &conflict.columns);
+        let mut renderer = self.target.renderer("");
+        renderer.push(&format!("select {} from {} where ", self.target.rowid(), self.target.table()));
+        let mut values = Vec::with_capacity(conflict.columns.len());
+        for (index, id) in conflict.columns.iter().enumerate() {
+            let value = row.value(relation, *id);
+            if value.is_null() && !nulls_match {
+                return Ok(None);
+            }
+            renderer.push(if index > 0 { " and " } else { "" });
+            renderer.push(&quote_identifier(&relation.column_by_id(*id).name));
+            renderer.push(if nulls_match { " is " } else { " = " });
+            push_placeholder(&mut renderer);
+            values.push(value);
+        }
+        let mut statement = self.target.request.prepare(&renderer.finish())?;
+        super::first_rowid(&mut statement, &values)
+    }
+
+    /// Whether the caller may update the row that stands in the way.
+    fn check_using(&self, rowid: i64, conflict: &ConflictPlan) -> Result<(), EngineError> {
+        if conflict.using.is_empty() {
+            return Ok(());
+        }
+        let table = self.target.table();
+        let mut renderer = self.target.renderer(&table);
+        renderer.push("select 1");
+        push_checks(&mut renderer, &conflict.using);
+        renderer.push(&format!(" from {table} where {table}.{} = ", self.target.rowid()));
+        renderer.param(crate::sql::Param::Limit(rowid));
+        let mut statement = self.target.request.prepare(&renderer.finish())?;
+        let mut rows = statement.raw_query();
+        let failed = match rows.next().map_err(super::engine_error)? {
+            Some(row) => failed_check(row, 1, conflict.using.len())?,
+            None => None,
+        };
+        match failed {
+            Some(index) => Err(diagnose::using_check(self.target.relation, &conflict.using[index]).into()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// SQLite gives a row without its integer key a key of its own, where PostgreSQL refuses null.
+fn lacks_rowid(relation: &Relation, given: &Given<'_>) -> bool {
+    let Some(key) = rowid_column(relation) else { return false };
+    given.iter().find(|(id, _)| *id == key.id).is_none_or(|(_, value)| value.is_null())
+}
+
+/// Refuses `on conflict` columns that no key has.
+fn require_key(relation: &Relation, columns: &[ColumnId]) -> Result<(), DatabaseError> {
+    let is_key = |key: &Key| key.columns.len() == columns.len() && key.columns.iter().all(|id| columns.contains(id));
+    let is_index =
+        relation.indexes.iter().any(|index| index.unique && index.condition.is_none() && index.covers(columns));
+    if is_index || relation.keys().any(is_key) {
+        return Ok(());
+    }
+    let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
+    Err(DatabaseError::new("42P10", message))
+}
+
+fn nulls_not_distinct(relation: &Relation, columns: &[ColumnId]) -> bool {
+    let same = |key: &Key| key.columns.len() == columns.len() && key.columns.iter().all(|id| columns.contains(id));
+    relation.keys().any(|key| key.nulls_not_distinct && same(key))
+        || relation.indexes.iter().any(|index| index.unique && index.nulls_not_distinct && index.covers(columns))
+}
+
+fn twice() -> DatabaseError {
+    DatabaseError::new("21000", "ON CONFLICT DO UPDATE command cannot affect row a second time")
+        .hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values.")
+}

@@ -1,0 +1,210 @@
+//! Updates: one statement for all rows. When it fails it is undone and repeated row by row to find why.
+
+use roadbed_plan::EngineError;
+use roadbed_plan::expr::Expr;
+use roadbed_plan::plan::{Cell, ReturningPlan, RowCheck, UpdatePlan};
+use roadbed_plan::schema::ColumnId;
+
+use super::super::diagnose;
+use super::super::error::internal;
+use super::super::foreign_keys::{self, deferred};
+use super::super::read::Stored;
+use super::super::writer::execute;
+use super::{
+    Candidate, Refusal, Target, Written, failed_check, push_default, push_placeholder, push_returning, push_where,
+    reads_tables, refuse_generated, step_returning, values_of,
+};
+use crate::sql::{Param, Renderer, quote_identifier};
+
+/// Columns with what they are set to.
+type Cells<'c> = [(ColumnId, &'c Cell)];
+
+pub(super) fn update(target: Target<'_>, plan: &UpdatePlan) -> Result<Written, EngineError> {
+    refuse_generated(target.relation, &plan.columns, true)?;
+    let cells: Vec<_> = match values_of(&plan.row)?.first() {
+        Some(cells) => plan.columns.iter().copied().zip(cells).collect(),
+        None => Vec::new(),
+    };
+    if cells.is_empty() {
+        return Ok(Written::default());
+    }
+    if foreign_keys::shows_late(target.schema, target.relation) {
+        if let Some(error) = explain(target, plan, &cells)? {
+            return Err(error);
+        }
+        undo(target)?;
+    }
+    let before = reads_tables(&plan.checks);
+    if before {
+        for rowid in target.rowids(plan.condition.as_ref())? {
+            diagnose::evaluate(target, &Candidate::Changed { rowid, cells: &cells }, &plan.checks)?;
+        }
+    }
+    let checks = if before { &[] } else { &plan.checks[..] };
+    match run(target, plan, &cells, checks) {
+        Ok(written) => Ok(written),
+        Err(Refusal::Error(error)) => Err(error),
+        Err(Refusal::Check(index)) => {
+            let error = explain(target, plan, &cells)?;
+            Err(error.unwrap_or_else(|| diagnose::row_check(target.relation, &checks[index]).into()))
+        }
+        Err(Refusal::Constraint(cause)) => {
+            let error = explain(target, plan, &cells)?;
+            Err(error.unwrap_or_else(|| diagnose::by_message(target, &cause).into()))
+        }
+    }
+}
+
+/// Updates the row with this rowid and gives its rowid, which an update may change.
+pub(super) fn one(target: Target<'_>, rowid: i64, cells: &Cells<'_>, checks: &[RowCheck]) -> Result<i64, EngineError> {
+    if reads_tables(checks) {
+        diagnose::evaluate(target, &Candidate::Changed { rowid, cells }, checks)?;
+    }
+    match try_one(target, rowid, cells, checks) {
+        Ok(rowid) => Ok(rowid),
+        Err(Refusal::Error(error)) => Err(error),
+        Err(Refusal::Check(index)) => Err(diagnose::row_check(target.relation, &checks[index]).into()),
+        Err(Refusal::Constraint(cause)) => {
+            let row = diagnose::evaluate(target, &Candidate::Changed { rowid, cells }, checks)?;
+            if let Some(error) = diagnose::duplicate(target, &row, Some(rowid))? {
+                return Err(error.into());
+            }
+            let broken = deferred(target.request, || one_with_foreign_keys(target, rowid, cells))?;
+            Err(broken.unwrap_or_else(|| diagnose::by_message(target, &cause).into()))
+        }
+    }
+}
+
+fn run(target: Target<'_>, plan: &UpdatePlan, cells: &Cells<'_>, checks: &[RowCheck]) -> Result<Written, Refusal> {
+    let table = target.table();
+    let mut renderer = begin(target, &table, cells);
+    push_where(&mut renderer, plan.condition.as_ref());
+    let wants_rows = !matches!(plan.returning, ReturningPlan::Nothing);
+    if !wants_rows && checks.is_empty() {
+        let mut statement = target.request.prepare(&renderer.finish())?;
+        bind_cells(&mut statement, cells)?;
+        let rows = statement.raw_execute()?;
+        return Ok(Written { rows: rows as u64, ..Written::default() });
+    }
+    push_returning(&mut renderer, target.rowid(), checks);
+    let mut statement = target.request.prepare(&renderer.finish())?;
+    bind_cells(&mut statement, cells)?;
+    let mut rows = statement.raw_query();
+    let mut written = Written::default();
+    while let Some(row) = rows.next()? {
+        if let Some(index) = failed_check(row, 1, checks.len())? {
+            return Err(Refusal::Check(index));
+        }
+        written.rows += 1;
+        if wants_rows {
+            written.rowids.push(row.get(0)?);
+        }
+    }
+    Ok(written)
+}
+
+fn try_one(target: Target<'_>, rowid: i64, cells: &Cells<'_>, checks: &[RowCheck]) -> Result<i64, Refusal> {
+    let table = target.table();
+    let mut renderer = begin(target, &table, cells);
+    renderer.push(&format!(" where {} = ", target.rowid()));
+    renderer.param(Param::Limit(rowid));
+    push_returning(&mut renderer, target.rowid(), checks);
+    let mut statement = target.request.prepare(&renderer.finish())?;
+    bind_cells(&mut statement, cells)?;
+    let updated = step_returning(&mut statement, checks.len())?;
+    updated.ok_or_else(|| Refusal::Error(EngineError::Internal { reason: "the row to update is gone".into() }))
+}
+
+/// `update … set …`; the placeholders of values come first.
+fn begin<'a>(target: Target<'a>, table: &str, cells: &Cells<'_>) -> Renderer<'a> {
+    let mut renderer = target.renderer(table);
+    renderer.push(&format!("update {table} set "));
+    for (index, (id, cell)) in cells.iter().enumerate() {
+        let column = target.relation.column_by_id(*id);
+        renderer.push(if index > 0 { ", " } else { "" });
+        renderer.push(&format!("{} = ", quote_identifier(&column.name)));
+        match cell {
+            Cell::Value(_) => push_placeholder(&mut renderer),
+            Cell::Default => push_default(&mut renderer, column),
+        }
+    }
+    renderer
+}
+
+fn bind_cells(statement: &mut rusqlite::Statement<'_>, cells: &Cells<'_>) -> rusqlite::Result<()> {
+    let values = cells.iter().filter_map(|(_, cell)| match cell {
+        Cell::Value(value) => Some(value),
+        Cell::Default => None,
+    });
+    for (index, value) in values.enumerate() {
+        statement.raw_bind_parameter(index + 1, Stored(value))?;
+    }
+    Ok(())
+}
+
+fn undo(target: Target<'_>) -> Result<(), EngineError> {
+    execute(target.request.connection, "rollback to request").map_err(internal)
+}
+
+/// Undoes what the request did and repeats it row by row, until a row fails as it does in PostgreSQL.
+fn explain(target: Target<'_>, plan: &UpdatePlan, cells: &Cells<'_>) -> Result<Option<EngineError>, EngineError> {
+    undo(target)?;
+    deferred(target.request, || find_failing_row(target, plan.condition.as_ref(), cells, &plan.checks))
+}
+
+fn find_failing_row(
+    target: Target<'_>,
+    condition: Option<&Expr>,
+    cells: &Cells<'_>,
+    checks: &[RowCheck],
+) -> Result<Option<EngineError>, EngineError> {
+    let mut referenced = Vec::new();
+    let mut updated = Vec::new();
+    for rowid in target.rowids(condition)? {
+        let row = diagnose::evaluate(target, &Candidate::Changed { rowid, cells }, checks)?;
+        if let Some(error) = diagnose::duplicate(target, &row, Some(rowid))? {
+            return Ok(Some(error.into()));
+        }
+        let columns: Vec<_> = cells.iter().map(|(id, _)| *id).collect();
+        referenced.push(foreign_keys::before_update(target, rowid, &columns)?);
+        match try_one(target, rowid, cells, &[]) {
+            Ok(rowid) => updated.push(rowid),
+            Err(Refusal::Constraint(cause)) => {
+                let broken = foreign_keys::still_referenced(target, referenced.iter().flatten())?;
+                return Ok(Some(broken.unwrap_or_else(|| diagnose::by_message(target, &cause)).into()));
+            }
+            Err(Refusal::Error(error)) => return Ok(Some(error)),
+            Err(Refusal::Check(_)) => return Ok(None),
+        }
+    }
+    for (referenced, rowid) in referenced.iter().zip(updated) {
+        if let Some(error) = foreign_keys::still_referenced(target, referenced.iter())? {
+            return Ok(Some(error.into()));
+        }
+        if let Some(error) = foreign_keys::missing(target, rowid)? {
+            return Ok(Some(error.into()));
+        }
+    }
+    Ok(None)
+}
+
+fn one_with_foreign_keys(
+    target: Target<'_>,
+    rowid: i64,
+    cells: &Cells<'_>,
+) -> Result<Option<EngineError>, EngineError> {
+    let columns: Vec<_> = cells.iter().map(|(id, _)| *id).collect();
+    let referenced = foreign_keys::before_update(target, rowid, &columns)?;
+    let updated = match try_one(target, rowid, cells, &[]) {
+        Ok(updated) => updated,
+        Err(Refusal::Error(error)) => return Ok(Some(error)),
+        Err(Refusal::Check(_) | Refusal::Constraint(_)) => {
+            let broken = foreign_keys::still_referenced(target, referenced.iter())?;
+            return Ok(broken.map(EngineError::from));
+        }
+    };
+    if let Some(error) = foreign_keys::still_referenced(target, referenced.iter())? {
+        return Ok(Some(error.into()));
+    }
+    Ok(foreign_keys::missing(target, updated)?.map(EngineError::from))
+}
