@@ -5,6 +5,7 @@
 
 mod access;
 pub mod read_expr;
+pub mod read_sql;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

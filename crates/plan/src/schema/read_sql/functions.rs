@@ -1,0 +1,309 @@
+//! Functions in SQL. What is written in another language runs only on PostgreSQL.
+
+use std::sync::Arc;
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::{self as pb, DefElem, FunctionParameterMode, Node, ObjectWithArgs, SelectStmt};
+
+use super::Fold;
+use super::fault::Fault;
+use super::names::{dotted, list, show, string, strings};
+use super::settings::constant;
+use crate::expr::Select;
+use crate::schema::read_expr::Scope;
+use crate::schema::{DefaultPrivilegeObject, Function, FunctionArg};
+use crate::value::Type;
+
+/// A function's clauses, before what they name is known.
+#[derive(Default)]
+struct Clauses {
+    language: String,
+    source: Option<String>,
+    strict: bool,
+    security_definer: bool,
+    search_path: Option<Vec<String>>,
+}
+
+impl Fold<'_> {
+    pub(super) fn create_function(&mut self, stmt: &pb::CreateFunctionStmt) -> Result<(), Fault> {
+        let (schema, name) = dotted(&stmt.funcname);
+        if stmt.is_procedure {
+            return Err(
+                Fault::only_postgres(format!("the procedure `{name}`"), "use statements, or a function").name(name)
+            );
+        }
+        let mut clauses = Clauses::default();
+        clauses.read(&stmt.options)?;
+        refuse_language(name, &clauses.language, stmt)?;
+        let schema = self.schema_for_new(schema.unwrap_or_default(), -1)?;
+        let (args, table) = self.function_args(&stmt.parameters)?;
+        let returns_set = table || stmt.return_type.as_ref().is_some_and(|returned| returned.setof);
+        let returns = match stmt.return_type.as_ref() {
+            Some(returned) if !table => self.type_of(Some(returned))?,
+            _ if table => Type::Other("record".into()),
+            _ => Type::Other("void".into()),
+        };
+        let old = self.same_function((&schema, name), &args);
+        if let Some(old) = old {
+            self.refuse_replacing(old, stmt, &returns)?;
+        }
+        let grants = self.default_grants(DefaultPrivilegeObject::Functions, &schema);
+        let body = if returns_set { None } else { self.function_body(stmt, &clauses, (&args, &returns))? };
+        let function = Function {
+            schema,
+            name: name.to_owned(),
+            args,
+            returns,
+            returns_set,
+            language: clauses.language,
+            security_definer: clauses.security_definer,
+            strict: clauses.strict,
+            source: clauses.source.unwrap_or_default(),
+            body,
+            grants: old.map_or(grants, |old| self.schema.functions[old].grants.clone()),
+            comment: old.and_then(|old| self.schema.functions[old].comment.clone()),
+        };
+        match old {
+            Some(old) => self.schema_mut().functions[old] = Arc::new(function),
+            None => self.schema_mut().functions.push(Arc::new(function)),
+        }
+        Ok(())
+    }
+
+    fn refuse_replacing(&self, old: usize, stmt: &pb::CreateFunctionStmt, returns: &Type) -> Result<(), Fault> {
+        let old = &self.schema.functions[old];
+        if !stmt.replace {
+            let message = format!("function \"{}\" already exists with same argument types", old.name);
+            return Err(Fault::new("42723", message).name(&old.name));
+        }
+        if old.returns != *returns {
+            return Err(Fault::new("42P13", "cannot change return type of existing function")
+                .name(&old.name)
+                .help(format!("Use DROP FUNCTION {} first.", signature(old))));
+        }
+        Ok(())
+    }
+
+    /// The arguments that a call gives, and whether the function returns a table.
+    fn function_args(&self, parameters: &[Node]) -> Result<(Vec<FunctionArg>, bool), Fault> {
+        let mut args = Vec::new();
+        let mut table = false;
+        for node in parameters {
+            let Some(NodeEnum::FunctionParameter(parameter)) = node.node.as_ref() else { continue };
+            match parameter.mode() {
+                FunctionParameterMode::FuncParamTable => table = true,
+                FunctionParameterMode::FuncParamIn | FunctionParameterMode::FuncParamDefault => {
+                    let ty = self.type_of(parameter.arg_type.as_ref())?;
+                    let default = match parameter.defexpr.as_deref() {
+                        Some(node) => Some(self.assigned(node, Scope::None, (&parameter.name, &ty), "default")?),
+                        None => None,
+                    };
+                    let name = Some(parameter.name.clone()).filter(|name| !name.is_empty());
+                    args.push(FunctionArg { name, ty, default });
+                }
+                _ => {
+                    let help = "return one value, or a table";
+                    return Err(Fault::only_postgres("an `out` or `variadic` argument", help).at(parameter.location));
+                }
+            }
+        }
+        Ok((args, table))
+    }
+
+    /// What the function computes, where that is one select.
+    fn function_body(
+        &self,
+        stmt: &pb::CreateFunctionStmt,
+        clauses: &Clauses,
+        header: (&[FunctionArg], &Type),
+    ) -> Result<Option<Select>, Fault> {
+        if matches!(header.1, Type::Other(_)) {
+            return Ok(None);
+        }
+        let path = clauses.search_path.as_deref().unwrap_or(&self.search_path);
+        if let Some(body) = stmt.sql_body.as_deref() {
+            return match standard_body(body) {
+                Some(select) => Ok(Some(self.resolve_body(&select, header, path)?)),
+                None => Ok(None),
+            };
+        }
+        let source = clauses.source.as_deref().unwrap_or_default();
+        let (_, name) = dotted(&stmt.funcname);
+        // Positions within the body count from its own start.
+        let start = self.piece.text.find(source).unwrap_or(0);
+        let parsed = pg_query::parse(source, 0).map_err(|error| {
+            let message = error.to_string();
+            Fault::new("42601", message.trim_start_matches("Invalid statement: ")).name(name)
+        })?;
+        let [raw] = parsed.protobuf.stmts.as_slice() else { return Ok(None) };
+        match raw.stmt.as_ref().and_then(|node| node.node.as_ref()) {
+            Some(NodeEnum::SelectStmt(select)) => {
+                let body = self.resolve_body(select, header, path).map_err(|fault| fault.shift(start))?;
+                Ok(Some(body))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The function with just these argument types.
+    fn same_function(&self, (schema, name): (&str, &str), args: &[FunctionArg]) -> Option<usize> {
+        self.schema.functions.iter().position(|function| {
+            function.schema == schema
+                && function.name == name
+                && function.args.len() == args.len()
+                && function.args.iter().zip(args).all(|(old, new)| same_type(&old.ty, &new.ty))
+        })
+    }
+
+    /// The place of a function that must exist.
+    pub(super) fn function(&self, object: &ObjectWithArgs) -> Result<usize, Fault> {
+        let wanted @ (schema, name) = dotted(&object.objname);
+        let visible = |function: &Function| match schema {
+            Some(schema) => function.schema == schema,
+            None => self.search_path.contains(&function.schema),
+        };
+        let named: Vec<usize> = (0..self.schema.functions.len())
+            .filter(|index| self.schema.functions[*index].name == name && visible(&self.schema.functions[*index]))
+            .collect();
+        if object.args_unspecified {
+            return match named.as_slice() {
+                [only] => Ok(*only),
+                [] => {
+                    Err(Fault::new("42883", format!("could not find a function named \"{}\"", show(wanted))).name(name))
+                }
+                _ => Err(Fault::new("42725", format!("function name \"{}\" is not unique", show(wanted)))
+                    .name(name)
+                    .help("Specify the argument list to select the function unambiguously.")),
+            };
+        }
+        let mut types = Vec::new();
+        for node in &object.objargs {
+            let Some(NodeEnum::TypeName(type_name)) = node.node.as_ref() else { continue };
+            types.push(self.type_of(Some(type_name))?);
+        }
+        let fits = |index: &usize| {
+            let args = &self.schema.functions[*index].args;
+            args.len() == types.len() && args.iter().zip(&types).all(|(arg, ty)| same_type(&arg.ty, ty))
+        };
+        named.into_iter().find(fits).ok_or_else(|| {
+            let types: Vec<String> = types.iter().map(Type::sql_name).collect();
+            let message = format!("function {}({}) does not exist", show(wanted), types.join(", "));
+            Fault::new("42883", message).name(name)
+        })
+    }
+
+    pub(super) fn edit_function<T>(&mut self, index: usize, change: impl FnOnce(&mut Function) -> T) -> T {
+        change(Arc::make_mut(&mut self.schema_mut().functions[index]))
+    }
+
+    pub(super) fn alter_function(&mut self, stmt: &pb::AlterFunctionStmt) -> Result<(), Fault> {
+        let Some(object) = stmt.func.as_ref() else { return Ok(()) };
+        let index = self.function(object)?;
+        let mut clauses = Clauses {
+            strict: self.schema.functions[index].strict,
+            security_definer: self.schema.functions[index].security_definer,
+            ..Clauses::default()
+        };
+        clauses.read(&stmt.actions)?;
+        self.edit_function(index, |function| {
+            function.strict = clauses.strict;
+            function.security_definer = clauses.security_definer;
+        });
+        Ok(())
+    }
+}
+
+impl Clauses {
+    fn read(&mut self, options: &[Node]) -> Result<(), Fault> {
+        if self.language.is_empty() {
+            self.language = "sql".to_owned();
+        }
+        for node in options {
+            let Some(NodeEnum::DefElem(option)) = node.node.as_ref() else { continue };
+            let text = option.arg.as_deref().and_then(constant);
+            let on = text.as_deref() == Some("true") || text.as_deref() == Some("1");
+            match option.defname.as_str() {
+                "as" => self.source = list(option.arg.as_deref()).first().and_then(string).map(str::to_owned),
+                "language" => self.language = text.unwrap_or_default().to_ascii_lowercase(),
+                "strict" => self.strict = on,
+                "security" => self.security_definer = on,
+                "set" => self.read_setting(option)?,
+                // These tell PostgreSQL's planner what to expect; the answers are the same without.
+                "volatility" | "leakproof" | "cost" | "rows" | "parallel" => {}
+                other => {
+                    return Err(
+                        Fault::only_postgres(format!("a function's `{other}`"), "leave it out").at(option.location)
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_setting(&mut self, option: &DefElem) -> Result<(), Fault> {
+        let Some(NodeEnum::VariableSetStmt(set)) = option.arg.as_ref().and_then(|arg| arg.node.as_ref()) else {
+            return Ok(());
+        };
+        if set.name != "search_path" {
+            return Err(Fault::only_postgres(format!("a function's setting `{}`", set.name), "leave it out")
+                .at(option.location));
+        }
+        let names = set.args.iter().filter_map(constant).filter(|name| !name.is_empty());
+        self.search_path = Some(names.collect());
+        Ok(())
+    }
+}
+
+fn refuse_language(name: &str, language: &str, stmt: &pb::CreateFunctionStmt) -> Result<(), Fault> {
+    let trigger = stmt.return_type.as_ref().is_some_and(|returned| strings(&returned.names).last() == Some(&"trigger"));
+    match language {
+        "plpgsql" if trigger => Err(Fault::only_postgres(
+            format!("the PL/pgSQL trigger function `{name}`"),
+            "use a default, a generated column or a check; or serve this folder from PostgreSQL",
+        )
+        .name(name)),
+        "plpgsql" => Err(Fault::only_postgres(
+            format!("the PL/pgSQL function `{name}`"),
+            "write it in `language sql`, as one select",
+        )
+        .name(name)),
+        "sql" => Ok(()),
+        other => Err(Fault::only_postgres(
+            format!("the function `{name}` in `language {other}`"),
+            "write it in `language sql`",
+        )
+        .name(name)),
+    }
+}
+
+/// `return …` and `begin atomic select … end`.
+fn standard_body(body: &Node) -> Option<SelectStmt> {
+    match body.node.as_ref()? {
+        NodeEnum::ReturnStmt(returned) => {
+            let target = pb::ResTarget { val: returned.returnval.clone(), ..pb::ResTarget::default() };
+            Some(SelectStmt {
+                target_list: vec![Node { node: Some(NodeEnum::ResTarget(Box::new(target))) }],
+                limit_option: pb::LimitOption::Default as i32,
+                op: pb::SetOperation::SetopNone as i32,
+                ..SelectStmt::default()
+            })
+        }
+        NodeEnum::SelectStmt(select) => Some((**select).clone()),
+        NodeEnum::List(list) => match list.items.as_slice() {
+            [only] => standard_body(only),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Sizes are no part of an argument's type.
+fn same_type(left: &Type, right: &Type) -> bool {
+    left.sql_name() == right.sql_name()
+}
+
+/// `name(type, type)`, as messages show a function.
+pub(super) fn signature(function: &Function) -> String {
+    let types: Vec<String> = function.args.iter().map(|arg| arg.ty.sql_name()).collect();
+    format!("{}({})", function.name, types.join(","))
+}

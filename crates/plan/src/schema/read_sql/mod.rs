@@ -1,0 +1,232 @@
+//! Migration files as steps: each statement, parsed by PostgreSQL's own grammar, changes the schema or writes rows.
+//! For engines without catalogs; they carry the steps out in order. What cannot be carried over is refused with
+//! its place and what to write instead. Expressions are `read_expr`'s.
+
+mod access;
+mod alter;
+mod columns;
+mod comments;
+mod constraints;
+mod copy;
+mod dependents;
+mod drop;
+mod fault;
+mod functions;
+mod indexes;
+mod like;
+mod names;
+mod policies;
+mod rename;
+mod resolve;
+mod roles;
+mod schemas;
+mod sequences;
+mod settings;
+mod split;
+mod statement;
+mod tables;
+mod types;
+mod views;
+mod writes;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{
+    ColumnId, DefaultPrivilege, DefaultPrivilegeObject, Grant, Grantee, Namespace, Privilege, Relation, RelationId,
+    Role, Schema,
+};
+use crate::engine::SqlError;
+use crate::expr::{Expr, Statement};
+
+pub use copy::{CopyFormat, CopyKind};
+
+use fault::Fault;
+use split::{Piece, Splitter};
+
+/// The role that statements run as; it owns what they make.
+pub const OWNER: &str = "postgres";
+
+/// One migration or seed file.
+#[derive(Clone, Copy, Debug)]
+pub struct SqlFile<'a> {
+    /// How messages call it.
+    pub path: &'a str,
+    pub text: &'a str,
+}
+
+/// What an engine has to do, in order. Offsets and lengths are bytes of the file's text.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// The schema changed; the engine makes its tables, indexes and views follow.
+    Define { before: Arc<Schema>, after: Arc<Schema>, conversions: Vec<Conversion>, offset: usize, length: usize },
+    /// Rows are written, or a `select` is run for its effect.
+    Write { schema: Arc<Schema>, statement: Statement, offset: usize, length: usize },
+    /// `copy … from stdin`; `rows` is where its rows stand in the file's text.
+    Copy {
+        schema: Arc<Schema>,
+        relation: RelationId,
+        columns: Vec<ColumnId>,
+        format: CopyFormat,
+        rows: Range<usize>,
+        offset: usize,
+        length: usize,
+    },
+}
+
+/// A column whose rows get a new type or form: `using` is over [`crate::expr::SourceId::ROW`] of the old table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conversion {
+    pub relation: RelationId,
+    pub column: ColumnId,
+    pub using: Expr,
+}
+
+/// Reads a file's statements on top of `schema`, which ends up as they leave it.
+///
+/// # Errors
+/// At the first statement that PostgreSQL would refuse or that cannot be carried over; `schema` stays as it was then.
+pub fn read(schema: &mut Arc<Schema>, file: &SqlFile<'_>) -> Result<Vec<Step>, SqlError> {
+    let mut fold = Fold::new(Arc::clone(schema));
+    let mut splitter = Splitter::new(file.text);
+    while let Some(found) = splitter.next() {
+        let piece = found.map_err(|fault| fault.locate(file, &Piece { offset: splitter.offset(), text: "" }))?;
+        fold.take(&mut splitter, piece).map_err(|(fault, piece)| fault.locate(file, &piece))?;
+    }
+    *schema = fold.schema;
+    Ok(fold.steps)
+}
+
+/// The state between two statements of one file.
+struct Fold<'a> {
+    schema: Arc<Schema>,
+    search_path: Vec<String>,
+    steps: Vec<Step>,
+    /// The statement being read.
+    piece: Piece<'a>,
+    /// What the statement being read asks for besides a changed schema.
+    conversions: Vec<Conversion>,
+    writes: Vec<Statement>,
+    /// The ids of dropped columns are not given again while a step may still speak of them.
+    next_columns: HashMap<RelationId, u16>,
+    /// A `commit` was read: nothing may follow.
+    ended: bool,
+}
+
+impl<'a> Fold<'a> {
+    fn new(schema: Arc<Schema>) -> Self {
+        Self {
+            schema,
+            search_path: settings::default_search_path(),
+            steps: Vec::new(),
+            piece: Piece { offset: 0, text: "" },
+            conversions: Vec::new(),
+            writes: Vec::new(),
+            next_columns: HashMap::new(),
+            ended: false,
+        }
+    }
+
+    /// Reads one statement and adds its steps.
+    fn take(&mut self, splitter: &mut Splitter<'a>, piece: Piece<'a>) -> Result<(), (Fault, Piece<'a>)> {
+        let (parsed, piece) = split::parse(splitter, piece)?;
+        self.piece = piece;
+        for node in &parsed {
+            let before = Arc::clone(&self.schema);
+            self.statement(node, splitter).map_err(|fault| (fault, piece))?;
+            self.finish(before);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, before: Arc<Schema>) {
+        let (offset, length) = (self.piece.offset, self.piece.text.len());
+        let conversions = std::mem::take(&mut self.conversions);
+        if !Arc::ptr_eq(&before, &self.schema) && !(conversions.is_empty() && self.extends_last(&before)) {
+            let after = Arc::clone(&self.schema);
+            self.steps.push(Step::Define { before, after, conversions, offset, length });
+        }
+        for statement in std::mem::take(&mut self.writes) {
+            self.steps.push(Step::Write { schema: Arc::clone(&self.schema), statement, offset, length });
+        }
+    }
+
+    /// Lets the last step reach this statement too, where no row that exists already can tell the difference.
+    fn extends_last(&mut self, before: &Arc<Schema>) -> bool {
+        let Some(Step::Define { before: first, after, conversions, offset, length }) = self.steps.last_mut() else {
+            return false;
+        };
+        let quiet = conversions.is_empty() && Arc::ptr_eq(after, before);
+        if !quiet || !leaves_rows_alone(first, after) || !leaves_rows_alone(first, &self.schema) {
+            return false;
+        }
+        *after = Arc::clone(&self.schema);
+        *length = self.piece.offset + self.piece.text.len() - *offset;
+        true
+    }
+
+    fn edit<T>(&mut self, id: RelationId, change: impl FnOnce(&mut Relation) -> T) -> T {
+        let mut relation = self.schema.relation(id).clone();
+        let result = change(&mut relation);
+        self.schema_mut().put(relation);
+        result
+    }
+
+    fn schema_mut(&mut self) -> &mut Schema {
+        Arc::make_mut(&mut self.schema)
+    }
+
+    /// An id that no column of the relation has had in this file.
+    fn new_column_id(&mut self, relation: &Relation) -> ColumnId {
+        let used = relation.columns.iter().map(|column| column.id.0).max().unwrap_or(0);
+        let next = self.next_columns.entry(relation.id).or_insert(1);
+        *next = (*next).max(used.saturating_add(1));
+        let id = ColumnId(*next);
+        *next += 1;
+        id
+    }
+}
+
+/// Whether going from one schema to the other makes tables but touches none that may hold rows.
+fn leaves_rows_alone(before: &Schema, after: &Schema) -> bool {
+    before.relations.iter().all(|(id, old)| {
+        after.relations.get(id).is_some_and(|new| {
+            Arc::ptr_eq(old, new)
+                || (old.schema == new.schema
+                    && old.name == new.name
+                    && old.columns == new.columns
+                    && old.primary_key == new.primary_key
+                    && old.unique == new.unique
+                    && old.foreign_keys == new.foreign_keys
+                    && old.checks == new.checks
+                    && old.indexes == new.indexes
+                    && old.definition == new.definition)
+        })
+    })
+}
+
+impl Schema {
+    /// What exists before the first statement, as in a new PostgreSQL database: the schema `public`, which everyone
+    /// may use, and the superuser that owns everything.
+    pub fn initial() -> Self {
+        let owner = Role { name: OWNER.into(), inherit: true, superuser: true, login: true, ..Role::default() };
+        let usage = Grant { grantee: Grantee::Public, privilege: Privilege::Usage, columns: None, grantable: false };
+        let public = Namespace { comment: Some("standard public schema".into()), grants: vec![usage.clone()] };
+        let execute = DefaultPrivilege {
+            schema: None,
+            owner: OWNER.into(),
+            object: DefaultPrivilegeObject::Functions,
+            grant: Grant { privilege: Privilege::Execute, ..usage },
+        };
+        Self {
+            namespaces: BTreeMap::from([("public".to_owned(), public)]),
+            roles: BTreeMap::from([(OWNER.to_owned(), owner)]),
+            default_privileges: vec![execute],
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Where statements hand their expressions and types to `read_expr`.
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::{self as pb, Node, TypeName};
+
+use super::Fold;
+use super::fault::Fault;
+use crate::expr::{Expr, Select, Statement};
+use crate::schema::FunctionArg;
+use crate::schema::read_expr::{ExprError, Resolver, Scope};
+use crate::value::Type;
+
+impl Fold<'_> {
+    pub(super) fn expr(&self, node: &Node, scope: Scope<'_>) -> Result<Expr, Fault> {
+        Ok(Resolver::new(&self.schema, &self.search_path).expression(node, scope)?)
+    }
+
+    /// An expression that must be a boolean; `place` is PostgreSQL's word for where it stands.
+    pub(super) fn condition(&self, node: &Node, scope: Scope<'_>, place: &str) -> Result<Expr, Fault> {
+        let expr = self.expr(node, scope)?;
+        match expr.ty().base() {
+            Type::Bool => Ok(expr),
+            Type::Unknown => self.coerce(expr, &Type::Bool),
+            other => {
+                let message = format!("argument of {place} must be type boolean, not type {}", other.sql_name());
+                Err(Fault::new("42804", message).at(location(node)))
+            }
+        }
+    }
+
+    pub(super) fn coerce(&self, expr: Expr, ty: &Type) -> Result<Expr, Fault> {
+        Ok(Resolver::new(&self.schema, &self.search_path).coerce(expr, ty)?)
+    }
+
+    /// A column's default or generated value, converted as an assignment would. `kind` is PostgreSQL's word for it.
+    pub(super) fn assigned(
+        &self,
+        node: &Node,
+        scope: Scope<'_>,
+        column: (&str, &Type),
+        kind: &str,
+    ) -> Result<Expr, Fault> {
+        let expr = self.expr(node, scope)?;
+        let (from, unknown) = (expr.ty(), expr.ty() == Type::Unknown);
+        self.coerce(expr, column.1).map_err(|fault| {
+            if unknown {
+                return fault;
+            }
+            let (name, ty) = (column.0, column.1.sql_name());
+            let message =
+                format!("column \"{name}\" is of type {ty} but {kind} expression is of type {}", from.sql_name());
+            Fault::new("42804", message).at(location(node)).help("You will need to rewrite or cast the expression.")
+        })
+    }
+
+    pub(super) fn select(&self, stmt: &pb::SelectStmt) -> Result<Select, Fault> {
+        Ok(Resolver::new(&self.schema, &self.search_path).select(stmt)?)
+    }
+
+    pub(super) fn resolve_body(
+        &self,
+        stmt: &pb::SelectStmt,
+        (args, returns): (&[FunctionArg], &Type),
+        path: &[String],
+    ) -> Result<Select, Fault> {
+        Ok(Resolver::new(&self.schema, path).function_body(stmt, args, returns)?)
+    }
+
+    pub(super) fn resolve_statement(&self, node: &Node) -> Result<Statement, Fault> {
+        Ok(Resolver::new(&self.schema, &self.search_path).statement(node)?)
+    }
+
+    pub(super) fn type_of(&self, name: Option<&TypeName>) -> Result<Type, Fault> {
+        let name = name.ok_or_else(|| Fault::new("42601", "a type is missing"))?;
+        Ok(Resolver::new(&self.schema, &self.search_path).type_name(name)?)
+    }
+}
+
+impl From<ExprError> for Fault {
+    fn from(error: ExprError) -> Self {
+        let mut fault = Self::new(error.sqlstate.unwrap_or("0A000"), error.message);
+        if let Some(offset) = error.offset.and_then(|offset| usize::try_from(offset).ok()) {
+            fault = fault.span(offset, error.length);
+        }
+        match error.help {
+            Some(help) => fault.help(help),
+            None => fault,
+        }
+    }
+}
+
+/// An expression as SQL text.
+pub(super) fn deparse(node: &Node) -> Option<String> {
+    let target = pb::ResTarget { val: Some(Box::new(node.clone())), ..pb::ResTarget::default() };
+    let select = pb::SelectStmt {
+        target_list: vec![Node { node: Some(NodeEnum::ResTarget(Box::new(target))) }],
+        limit_option: pb::LimitOption::Default as i32,
+        op: pb::SetOperation::SetopNone as i32,
+        ..pb::SelectStmt::default()
+    };
+    let text = NodeEnum::SelectStmt(Box::new(select)).deparse(pg_query::DeparseOptions::default()).ok()?;
+    text.strip_prefix("SELECT ").map(str::to_owned)
+}
+
+/// Where an expression starts, as far as the parser tells.
+pub(super) fn location(node: &Node) -> i32 {
+    match node.node.as_ref() {
+        Some(NodeEnum::ColumnRef(found)) => found.location,
+        Some(NodeEnum::AConst(found)) => found.location,
+        Some(NodeEnum::TypeCast(found)) => found.arg.as_deref().map_or(found.location, |arg| location(arg)),
+        Some(NodeEnum::FuncCall(found)) => found.location,
+        Some(NodeEnum::AExpr(found)) => found.lexpr.as_deref().map_or(found.location, |left| location(left)),
+        Some(NodeEnum::BoolExpr(found)) => found.args.first().map_or(found.location, location),
+        Some(NodeEnum::SubLink(found)) => found.location,
+        Some(NodeEnum::CaseExpr(found)) => found.location,
+        Some(NodeEnum::NullTest(found)) => found.location,
+        _ => -1,
+    }
+}
