@@ -7,7 +7,7 @@ use crate::error::{DatabaseError, PlanError};
 use crate::expr::{Expr, FromItem, Select, Source, SourceId};
 use crate::plan::{Link, Node, Output, RowCheck, ShownColumns};
 use crate::schema::{
-    ColumnId, DefaultValue, Grant, Grantee, Policy, PolicyCommand, Privilege, Relation, RelationId, Schema,
+    Column, ColumnId, DefaultValue, Grant, Grantee, Policy, PolicyCommand, Privilege, Relation, RelationId, Schema,
 };
 
 use super::Planner;
@@ -37,7 +37,7 @@ impl<'a> Rights<'a> {
         self.superuser || self.roles.contains(&relation.owner.as_str())
     }
 
-    fn holds(&self, grantee: &Grantee) -> bool {
+    pub(super) fn holds(&self, grantee: &Grantee) -> bool {
         match grantee {
             Grantee::Public => true,
             Grantee::Role(role) => self.roles.contains(&role.as_str()),
@@ -66,7 +66,17 @@ impl<'a> Rights<'a> {
         if columns.is_empty() { on(None) } else { columns.iter().all(|column| on(Some(*column))) }
     }
 
-    fn bound_by_policies(&self, relation: &Relation) -> bool {
+    /// The columns on which the role has `privilege`: `None` for none, `Some(None)` for all.
+    pub(super) fn columns(&self, relation: &Relation, privilege: Privilege) -> Option<Option<Vec<String>>> {
+        if self.owns(relation) || self.has(&relation.grants, privilege) {
+            return Some(None);
+        }
+        let readable = |column: &&Column| self.has_on_column(&relation.grants, privilege, Some(column.id));
+        let names: Vec<_> = relation.columns.iter().filter(readable).map(|column| column.name.clone()).collect();
+        (!names.is_empty()).then_some(Some(names))
+    }
+
+    pub(super) fn bound_by_policies(&self, relation: &Relation) -> bool {
         let owner_is_free = self.owns(relation) && !relation.row_security.forced;
         relation.row_security.enabled && !self.bypasses_policies && !owner_is_free
     }

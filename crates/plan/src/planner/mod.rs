@@ -1,6 +1,7 @@
 //! From a query to a plan: resolve, coerce, embed, authorize, limit.
 //! The only place that knows names, types, grants and row policies.
 
+mod access;
 mod authorize;
 mod coerce;
 mod embed;
@@ -19,6 +20,8 @@ use crate::plan::{Authorized, Plan, Work};
 use crate::query::{Query, Read, RowsWanted};
 use crate::schema::Schema;
 use crate::session::Session;
+
+pub use access::{AccessRow, access_table, may_read};
 
 use authorize::{Needs, Rights};
 

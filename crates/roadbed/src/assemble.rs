@@ -1,0 +1,197 @@
+//! Settings become a running server. The only place that sees everything.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use roadbed_api::rest::{Rest, RestSettings};
+use roadbed_auth::{AuthSettings, Authenticator, KeyError, RoleClaim};
+use roadbed_plan::engine::MigrationError;
+use roadbed_plan::planner::Limits;
+use roadbed_plan::{Clock, Database, Engine, EngineError};
+use roadbed_storage::ConnectOptions;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::config::Settings;
+use crate::http::{self, Http};
+
+/// How often a server looks whether another process has applied migrations.
+const SCHEMA_POLL: Duration = Duration::from_millis(500);
+/// How often keys behind an address are fetched again.
+const KEYS_REFRESH: Duration = Duration::from_secs(600);
+
+/// A server with everything wired, not yet listening.
+#[derive(Debug)]
+pub struct Server {
+    pub database: Arc<Database>,
+    pub authenticator: Arc<Authenticator>,
+    settings: Settings,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("`jwt.role-claim-key`: {0}")]
+    RoleClaim(String),
+    #[error("cannot listen on `{address}`: {source}")]
+    Listen { address: String, source: std::io::Error },
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// The engine that the settings name.
+///
+/// # Errors
+/// When the address is none that an engine knows, or the file cannot be opened.
+pub(crate) fn connect(settings: &Settings) -> Result<Arc<dyn Engine>, StartError> {
+    let url = settings.database_url();
+    if let Some(folder) = url.strip_prefix("sqlite:").map(Path::new).and_then(Path::parent) {
+        if folder == settings.private_folder() {
+            crate::files::make_private_folder(folder)?;
+        } else {
+            std::fs::create_dir_all(folder)?;
+        }
+    }
+    let options = ConnectOptions {
+        pool_size: settings.database.pool_size,
+        statement_timeout: settings.statement_timeout(),
+        acquire_timeout: Duration::from_secs(settings.database.acquire_timeout),
+        extra_search_path: settings.rest.extra_search_path.clone(),
+    };
+    Ok(roadbed_storage::connect(&url, options, Clock::System)?)
+}
+
+pub(crate) fn planner_limits(settings: &Settings) -> Limits {
+    Limits {
+        schemas: settings.rest.schemas.clone(),
+        max_rows: settings.rest.max_rows,
+        max_depth: settings.limits.depth,
+        clock: Clock::System,
+    }
+}
+
+fn auth_settings(settings: &Settings) -> Result<AuthSettings, StartError> {
+    Ok(AuthSettings {
+        secret: crate::secret::jwt_secret(settings)?,
+        secret_is_base64: settings.jwt.secret_is_base64,
+        key_file: settings.jwt.key_file.as_ref().map(|file| settings.folder.join(file)),
+        jwks_url: settings.jwt.jwks_url.clone(),
+        audience: settings.jwt.aud.clone(),
+        role_claim: RoleClaim::parse(&settings.jwt.role_claim_key).map_err(StartError::RoleClaim)?,
+        anonymous_role: Some(settings.rest.anon_role.clone()).filter(|role| !role.is_empty()),
+    })
+}
+
+impl Server {
+    /// Wires a server over `engine`.
+    ///
+    /// # Errors
+    /// When the schema or a key cannot be read.
+    pub async fn new(settings: Settings, engine: Arc<dyn Engine>) -> Result<Self, StartError> {
+        let authenticator = Arc::new(Authenticator::new(auth_settings(&settings)?, Clock::System)?);
+        if let Err(error) = authenticator.refresh().await {
+            tracing::warn!(%error, "keys will be fetched again later");
+        }
+        let database = Arc::new(Database::open(engine, planner_limits(&settings)).await?);
+        Ok(Self { database, authenticator, settings })
+    }
+
+    /// The routes, to be served or called in a test.
+    pub fn router(&self) -> Router {
+        let rest = Rest {
+            database: self.database.clone(),
+            settings: RestSettings {
+                schemas: self.settings.rest.schemas.clone(),
+                anonymous_role: self.settings.rest.anon_role.clone(),
+            },
+        };
+        http::router(Http {
+            rest: roadbed_api::rest::routes(rest),
+            database: self.database.clone(),
+            authenticator: self.authenticator.clone(),
+            public: self.settings.public_folder(),
+            limits: self.settings.limits.clone(),
+            cors: self.settings.cors.clone(),
+        })
+    }
+
+    /// # Errors
+    /// When the address is taken or not this machine's.
+    pub async fn listen(&self) -> Result<TcpListener, StartError> {
+        let address = &self.settings.server.listen;
+        TcpListener::bind(address)
+            .await
+            .map_err(|source| StartError::Listen { address: address.clone(), source })
+    }
+
+    /// Serves until `stop` says so, then lets running requests end.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(self, listener: TcpListener, stop: watch::Receiver<bool>) -> Result<(), StartError> {
+        let background = [
+            tokio::spawn(follow_schema(self.database.clone(), stop.clone())),
+            tokio::spawn(refresh_keys(self.authenticator.clone(), stop.clone())),
+        ];
+        let patience = Duration::from_secs(self.settings.limits.stop_seconds);
+        let serving = axum::serve(listener, self.router()).with_graceful_shutdown(stopped(stop.clone()));
+        tokio::select! {
+            served = serving => served?,
+            () = async { stopped(stop).await; tokio::time::sleep(patience).await; } => {
+                tracing::warn!(seconds = patience.as_secs(), "requests were still running when the time to stop was over");
+            }
+        }
+        for task in background {
+            task.abort();
+        }
+        self.database.engine().close().await;
+        Ok(())
+    }
+}
+
+/// Ends when `stop` says so.
+pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
+    // The sender's end counts as a stop.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Reads the schema again when migrations were applied, by this process or another.
+async fn follow_schema(database: Arc<Database>, stop: watch::Receiver<bool>) {
+    let mut known = database.engine().applied().await.ok();
+    loop {
+        tokio::select! {
+            () = stopped(stop.clone()) => return,
+            () = tokio::time::sleep(SCHEMA_POLL) => {}
+        }
+        let Ok(applied) = database.engine().applied().await else { continue };
+        if known.as_ref() != Some(&applied) {
+            match database.reload().await {
+                Ok(()) => {
+                    tracing::info!(migrations = applied.len(), "the schema was read again");
+                    known = Some(applied);
+                }
+                Err(error) => tracing::warn!(%error, "the schema cannot be read again"),
+            }
+        }
+    }
+}
+
+async fn refresh_keys(authenticator: Arc<Authenticator>, stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = stopped(stop.clone()) => return,
+            () = tokio::time::sleep(KEYS_REFRESH) => {}
+        }
+        if let Err(error) = authenticator.refresh().await {
+            tracing::warn!(%error, "the old keys stay");
+        }
+    }
+}

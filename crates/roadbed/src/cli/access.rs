@@ -1,0 +1,72 @@
+//! `roadbed access show`.
+
+use clap::{Args, Subcommand};
+use roadbed_plan::planner::{AccessRow, access_table};
+
+use super::{Common, report};
+use crate::assemble::connect;
+
+#[derive(Debug, Args)]
+pub(super) struct Access {
+    #[command(subcommand)]
+    command: AccessCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AccessCommand {
+    /// Role by table by verb by columns, with the policies that apply
+    Show {
+        #[command(flatten)]
+        common: Common,
+        /// Only this role
+        #[arg(long)]
+        role: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) async fn run(access: &Access) -> miette::Result<()> {
+    let AccessCommand::Show { common, role, json } = &access.command;
+    let settings = common.settings_and_logs()?;
+    let engine = connect(&settings).map_err(report::start)?;
+    let schema = engine.schema().await.map_err(|error| report::migration(&error));
+    engine.close().await;
+    let mut rows = access_table(&schema?, &settings.rest.schemas);
+    rows.retain(|row| role.as_ref().is_none_or(|role| *role == row.role));
+    if *json { print_json(&rows) } else { print_text(&rows) }
+    Ok(())
+}
+
+fn print_json(rows: &[AccessRow]) {
+    let list = rows.iter().map(|row| {
+        serde_json::json!({
+            "role": row.role, "schema": row.schema, "table": row.table, "verb": row.verb,
+            "columns": row.columns, "policies": row.policies,
+        })
+    });
+    report::line(serde_json::Value::Array(list.collect()));
+}
+
+fn print_text(rows: &[AccessRow]) {
+    let header = ["role", "table", "verb", "columns"].map(str::to_owned);
+    let cells = |row: &AccessRow| {
+        let columns = row.columns.as_ref().map_or_else(|| "all".to_owned(), |names| names.join(", "));
+        [row.role.clone(), format!("{}.{}", row.schema, row.table), row.verb.to_owned(), columns]
+    };
+    let width = |at: usize| {
+        let widths = rows.iter().map(|row| cells(row)[at].chars().count());
+        widths.chain([header[at].len()]).max().unwrap_or(0)
+    };
+    let widths = [width(0), width(1), width(2), width(3)];
+    let print = |cells: &[String; 4], policies: &str| {
+        let [role, table, verb, columns] = cells;
+        let [a, b, c, d] = widths;
+        report::line(format!("{role:a$}  {table:b$}  {verb:c$}  {columns:d$}  {policies}").trim_end());
+    };
+    print(&header, "rows");
+    for row in rows {
+        print(&cells(row), &row.policies);
+    }
+}

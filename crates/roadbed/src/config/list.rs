@@ -1,0 +1,61 @@
+//! The list of settings. Reading, messages, docs and tests go through it.
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// `section.name`, as in `roadbed.toml`.
+    pub name: &'static str,
+    /// Its default as TOML; empty for none.
+    pub default: &'static str,
+    pub meaning: &'static str,
+}
+
+impl Setting {
+    /// The variable that sets it: `rest.max-rows` is `ROADBED_REST_MAX_ROWS`.
+    pub fn variable(&self) -> String {
+        format!("ROADBED_{}", self.name.to_ascii_uppercase().replace(['.', '-'], "_"))
+    }
+}
+
+const fn setting(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default, meaning }
+}
+
+/// Every setting, sorted by name.
+pub const SETTINGS: &[Setting] = &[
+    setting("cors.origins", r#"["*"]"#, "origins whose pages may call; `*` for all"),
+    setting("database.acquire-timeout", "10", "seconds that a request waits for a connection"),
+    setting("database.pool-size", "10", "connections to PostgreSQL, or readers of SQLite"),
+    setting("database.statement-timeout", "30", "seconds that one statement may take"),
+    setting("database.url", r#""sqlite:.roadbed/data.sqlite""#, "`sqlite:FILE` or `postgres://…`"),
+    setting("jwt.aud", "", "what the claim `aud` must hold"),
+    setting("jwt.jwks-url", "", "an address that serves a JSON Web Key set"),
+    setting("jwt.key-file", "", "a file with a PEM public key, a JSON Web Key or a key set"),
+    setting("jwt.role-claim-key", r#"".role""#, "the way to the role inside the claims"),
+    setting("jwt.secret", "", "the secret of HS256 tokens, 32 bytes at least"),
+    setting("jwt.secret-is-base64", "false", "whether `jwt.secret` is base64"),
+    setting("limits.body-bytes", "10485760", "bytes of a request's body"),
+    setting("limits.depth", "32", "levels of embeds and of nested conditions"),
+    setting("limits.request-seconds", "60", "seconds that a request may take"),
+    setting("limits.stop-seconds", "30", "seconds that running requests get when the server stops"),
+    setting("limits.url-bytes", "65536", "bytes of a request's path and query"),
+    setting("log.format", r#""auto""#, "`text`, `json`, or `auto`: text on a terminal, JSON elsewhere"),
+    setting("log.level", r#""info""#, "a filter such as `info` or `roadbed=debug,warn`"),
+    setting("rest.anon-role", r#""anon""#, "the role of callers without a token; empty turns them away"),
+    setting("rest.extra-search-path", r#"["public"]"#, "schemas that are searched after the request's own"),
+    setting("rest.max-rows", "", "most rows in an answer"),
+    setting("rest.schemas", r#"["public"]"#, "schemas that the API exposes, the first being the default"),
+    setting("server.listen", r#""127.0.0.1:3000""#, "address and port to listen on"),
+    setting("server.public-url", "", "how callers reach the server, where that differs"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::SETTINGS;
+
+    #[test]
+    fn the_list_is_sorted_and_says_what_each_means() {
+        assert!(SETTINGS.is_sorted_by(|a, b| a.name < b.name));
+        assert!(SETTINGS.iter().all(|setting| !setting.meaning.is_empty() && setting.name.contains('.')));
+    }
+}

@@ -1,0 +1,156 @@
+//! Settings: defaults, then `roadbed.toml`, then `ROADBED_*` variables, then flags.
+//! Every setting is a line in `list`; an unknown one is refused with its place and the nearest right one.
+
+mod list;
+mod read;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+pub use list::{SETTINGS, Setting};
+pub use read::{Flags, SettingsError, load};
+
+/// Everything that can be set, read and checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The user's folder.
+    pub folder: PathBuf,
+    pub server: Server,
+    pub database: DatabaseSettings,
+    pub rest: RestSection,
+    pub jwt: Jwt,
+    pub limits: Limits,
+    pub cors: Cors,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Server {
+    /// Address and port to listen on.
+    pub listen: String,
+    /// How callers reach the server, where that differs.
+    pub public_url: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DatabaseSettings {
+    /// `sqlite:FILE` or `postgres://…`.
+    pub url: String,
+    pub pool_size: usize,
+    /// Seconds that one statement may take.
+    pub statement_timeout: u64,
+    /// Seconds that a request waits for a connection.
+    pub acquire_timeout: u64,
+}
+
+/// PostgREST's configuration under its own names, less the `db-`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RestSection {
+    pub schemas: Vec<String>,
+    pub extra_search_path: Vec<String>,
+    /// Empty: nobody may be anonymous.
+    pub anon_role: String,
+    pub max_rows: Option<u64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Jwt {
+    pub secret: Option<SecretString>,
+    pub secret_is_base64: bool,
+    pub key_file: Option<PathBuf>,
+    pub jwks_url: Option<String>,
+    pub aud: Option<String>,
+    pub role_claim_key: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Limits {
+    /// Bytes of a request's body.
+    pub body_bytes: usize,
+    /// Bytes of a request's path and query.
+    pub url_bytes: usize,
+    /// Seconds that a request may take.
+    pub request_seconds: u64,
+    /// Levels of embeds and of nested conditions.
+    pub depth: usize,
+    /// Seconds that running requests get when the server stops.
+    pub stop_seconds: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Cors {
+    /// Origins whose pages may call; `*` for all.
+    pub origins: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Log {
+    pub format: LogFormat,
+    /// A filter as in `info` or `roadbed=debug,warn`.
+    pub level: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    Text,
+    Json,
+}
+
+impl Settings {
+    /// `migrations/`, or `supabase/migrations/` where only that exists.
+    pub fn migrations_folder(&self) -> PathBuf {
+        let own = self.folder.join("migrations");
+        let supabase = self.folder.join("supabase/migrations");
+        if !own.is_dir() && supabase.is_dir() { supabase } else { own }
+    }
+
+    /// `seed.sql`, or `supabase/seed.sql` where only that exists.
+    pub fn seed_file(&self) -> PathBuf {
+        let own = self.folder.join("seed.sql");
+        let supabase = self.folder.join("supabase/seed.sql");
+        if !own.is_file() && supabase.is_file() { supabase } else { own }
+    }
+
+    pub fn public_folder(&self) -> PathBuf {
+        self.folder.join("public")
+    }
+
+    /// Where Roadbed keeps what belongs to this machine alone: the development database and its secret.
+    pub fn private_folder(&self) -> PathBuf {
+        self.folder.join(".roadbed")
+    }
+
+    pub fn url(&self) -> String {
+        match &self.server.public_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{}", self.server.listen.replace("0.0.0.0:", "127.0.0.1:")),
+        }
+    }
+
+    pub fn statement_timeout(&self) -> Duration {
+        Duration::from_secs(self.database.statement_timeout)
+    }
+
+    /// The database address with a relative SQLite file put below the folder.
+    pub fn database_url(&self) -> String {
+        match self.database.url.strip_prefix("sqlite:") {
+            Some(file) if !file.is_empty() && file != ":memory:" && Path::new(file).is_relative() => {
+                format!("sqlite:{}", self.folder.join(file).display())
+            }
+            _ => self.database.url.clone(),
+        }
+    }
+}

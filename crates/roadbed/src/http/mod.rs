@@ -1,0 +1,84 @@
+//! Routes and what every request passes on its way to them.
+
+mod error_response;
+mod middleware;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Router, middleware as layer};
+use roadbed_auth::Authenticator;
+use roadbed_plan::Database;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::services::ServeDir;
+
+use crate::config::{Cors, Limits};
+
+/// What the routes are made of.
+pub(crate) struct Http {
+    pub(crate) rest: Router,
+    pub(crate) database: Arc<Database>,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) public: PathBuf,
+    pub(crate) limits: Limits,
+    pub(crate) cors: Cors,
+}
+
+pub(crate) fn router(http: Http) -> Router {
+    let rest = http
+        .rest
+        .layer(layer::from_fn_with_state(http.authenticator, middleware::session))
+        .layer(RequestBodyLimitLayer::new(http.limits.body_bytes))
+        .layer(DefaultBodyLimit::disable());
+    let limit = Duration::from_secs(http.limits.request_seconds);
+    Router::new()
+        .route("/healthz", get(alive))
+        .route("/readyz", get(ready).with_state(http.database))
+        .nest("/rest/v1", rest)
+        .fallback_service(ServeDir::new(http.public).fallback(get(error_response::not_found)))
+        .layer(layer::from_fn_with_state(limit, middleware::time_limit))
+        .layer(layer::from_fn_with_state(http.limits.url_bytes, middleware::url_limit))
+        .layer(cors(&http.cors))
+        .layer(CatchPanicLayer::custom(error_response::panicked))
+        .layer(layer::from_fn(middleware::log))
+}
+
+/// The process runs.
+async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// The database answers.
+async fn ready(State(database): State<Arc<Database>>) -> Response {
+    match database.engine().ping().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")], "the database does not answer\n").into_response()
+        }
+    }
+}
+
+fn cors(cors: &Cors) -> CorsLayer {
+    let origins = if cors.origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(cors.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
+    };
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_headers(AllowHeaders::mirror_request())
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::PUT, Method::DELETE, Method::OPTIONS])
+        .expose_headers(
+            ["content-encoding", "content-location", "content-range", "content-type", "date", "location", "preference-applied", "range-unit", "x-request-id"]
+                .map(HeaderName::from_static),
+        )
+        .max_age(Duration::from_secs(86_400))
+}

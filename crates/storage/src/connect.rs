@@ -1,0 +1,66 @@
+//! From a database's address to its engine: the list of engines.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use roadbed_plan::{Clock, Engine, EngineError};
+
+/// What every engine is opened with.
+#[derive(Clone, Debug)]
+pub struct ConnectOptions {
+    /// Connections, or reader threads where the engine is embedded.
+    pub pool_size: usize,
+    /// Longest run of one statement.
+    pub statement_timeout: Duration,
+    /// Longest wait for a connection.
+    pub acquire_timeout: Duration,
+    /// Schemas that are searched after the request's own.
+    pub extra_search_path: Vec<String>,
+}
+
+/// The engine for `url`: `sqlite:FILE`, `sqlite::memory:` or `postgres://…`.
+///
+/// # Errors
+/// When no engine knows the address, or an embedded database cannot be opened. A server that is away is no error
+/// here.
+pub fn connect(url: &str, options: ConnectOptions, clock: Clock) -> Result<Arc<dyn Engine>, EngineError> {
+    let scheme = url.split(':').next().unwrap_or_default();
+    match scheme {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => sqlite(url, &options, clock),
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => postgres(url, options, clock),
+        _ => Err(EngineError::Internal {
+            reason: format!("`{scheme}:` is not a database; expected `sqlite:FILE` or `postgres://…`"),
+        }),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(url: &str, options: &ConnectOptions, clock: Clock) -> Result<Arc<dyn Engine>, EngineError> {
+    use crate::sqlite::{SqliteEngine, SqliteLocation, SqliteOptions};
+    let file = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    let location = match file {
+        "" | ":memory:" => SqliteLocation::Memory,
+        file => SqliteLocation::File(PathBuf::from(file)),
+    };
+    let options = SqliteOptions {
+        readers: options.pool_size.min(4),
+        statement_timeout: options.statement_timeout,
+        ..SqliteOptions::default()
+    };
+    Ok(Arc::new(SqliteEngine::open(location, options, clock)?))
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(url: &str, options: ConnectOptions, clock: Clock) -> Result<Arc<dyn Engine>, EngineError> {
+    use crate::postgres::{PostgresEngine, PostgresOptions};
+    let options = PostgresOptions {
+        pool_size: u32::try_from(options.pool_size).unwrap_or(u32::MAX),
+        statement_timeout: options.statement_timeout,
+        acquire_timeout: options.acquire_timeout,
+        search_path: options.extra_search_path,
+    };
+    Ok(Arc::new(PostgresEngine::connect(url, options, clock)?))
+}
