@@ -129,11 +129,10 @@ async fn run(pool: &Arc<Pool>, job: &Job<'_>) -> Result<Vec<Answer>, EngineError
             Err(Failure::Refused { error, prepared_earlier }) => {
                 let away = is_away(&error);
                 let again = if away { !job.writes } else { prepared_earlier && may_be_stale(&error) };
-                if !away {
-                    for asked in &job.statements {
-                        if again {
-                            lease.connection().prepared.remove(&job.session.role, &asked.sql);
-                        }
+                // Only the server's word says how the transaction stands; else the lease ends the connection.
+                if !away && error.as_db_error().is_some() {
+                    for asked in job.statements.iter().filter(|_| again) {
+                        lease.connection().prepared.remove(&job.session.role, &asked.sql);
                     }
                     lease.give_back();
                 }
@@ -234,7 +233,9 @@ fn outcome_of(schema: &Schema, work: &Work, answers: Vec<Answer>) -> Result<Outc
         Work::Insert(plan) => {
             outcome.total = plan.count.map(|_| main.rows);
             outcome.inserted = second.map_or(main.rows, |inserted| inserted.parse().unwrap_or(0));
-            outcome.key = write::key(schema, plan, main.fields);
+            if main.rows == 1 {
+                outcome.key = write::key(schema, plan, main.fields);
+            }
         }
         Work::Update(plan) => outcome.total = plan.count.map(|_| main.rows),
         Work::Delete(plan) => outcome.total = plan.count.map(|_| main.rows),

@@ -72,7 +72,7 @@ impl Pool {
             None => self.open().await?,
         };
         connection.prepared.follow(self.generation.load(Ordering::Acquire));
-        Ok(Lease { connection: Some(connection), pool: Arc::clone(self), _permit: permit })
+        Ok(Lease { held: Some((connection, permit)), pool: Arc::clone(self) })
     }
 
     /// Lets every connection prepare its statements anew.
@@ -140,19 +140,19 @@ impl Pool {
 
 /// A connection in one caller's hands. Dropped without [`Lease::give_back`], it is closed.
 pub(super) struct Lease {
-    connection: Option<Connection>,
+    held: Option<(Connection, OwnedSemaphorePermit)>,
     pool: Arc<Pool>,
-    _permit: OwnedSemaphorePermit,
 }
 
 impl Lease {
     pub(super) fn connection(&mut self) -> &mut Connection {
-        self.connection.as_mut().expect("only `give_back` takes it, and ends the lease")
+        let (connection, _permit) = self.held.as_mut().expect("only `give_back` takes it, and ends the lease");
+        connection
     }
 
     /// Returns the connection; its last transaction has ended.
     pub(super) fn give_back(mut self) {
-        if let Some(connection) = self.connection.take()
+        if let Some((connection, _permit)) = self.held.take()
             && !connection.client.is_closed()
         {
             lock(&self.pool.idle).push(connection);
@@ -162,20 +162,28 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take().filter(|connection| !connection.client.is_closed()) else {
-            return;
-        };
-        // The server works on until it next writes to the connection, so it is told to stop.
-        let cancel = connection.client.cancel_token();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = cancel.cancel_query(NoTls).await {
-                    tracing::debug!(%error, "an abandoned statement could not be cancelled");
-                }
-                drop(connection);
-            });
+        let Some((connection, permit)) = self.held.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && !connection.client.is_closed()
+        {
+            runtime.spawn(abandon(connection, permit));
         }
     }
+}
+
+/// Ends what still runs on a connection that nobody waits for, and closes it. Its place in the pool stays taken until
+/// then, so that the server never has more to do than it was promised.
+async fn abandon(connection: Connection, permit: OwnedSemaphorePermit) {
+    let ended = timeout(CONNECT_TIMEOUT, async {
+        connection.client.cancel_token().cancel_query(NoTls).await?;
+        connection.client.batch_execute("rollback").await
+    });
+    if let Ok(Err(error)) = ended.await {
+        tracing::debug!(%error, "an abandoned statement could not be cancelled");
+    }
+    // It is not used again: the request to cancel may still be on its way, and would hit another caller's statement.
+    drop(connection);
+    drop(permit);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

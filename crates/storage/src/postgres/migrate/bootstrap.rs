@@ -23,11 +23,22 @@ pub(super) async fn prepare_database(client: &Client) -> Result<(), MigrationErr
         if let Err(error) = client.batch_execute(&BOOTSTRAP[statement.range.clone()]).await
             && !was_made_meanwhile(&error)
         {
-            return Err(statement_error(&file, &statement, error));
+            return Err(with_help(statement_error(&file, &statement, error)));
         }
     }
     let grant = client.batch_execute(&login_may_act_as_callers()).await;
     grant.map_err(super::fault)
+}
+
+/// Only a superuser can make all of it; a login that is none needs it made before.
+fn with_help(mut error: MigrationError) -> MigrationError {
+    if let MigrationError::Sql(refusal) = &mut error
+        && refusal.sqlstate.as_deref() == Some("42501")
+    {
+        let help = "run this statement as a superuser, or give one as the database's login for the first migration";
+        refusal.help = Some(help.to_owned());
+    }
+    error
 }
 
 /// Whether what a statement makes exists.
