@@ -14,4 +14,4 @@ pub(crate) use node::{RenderedNode, RenderedOutput, render_count, render_node};
 pub(crate) use postgres::type_name;
 pub(crate) use render::{Mode, Param, Rendered, Renderer};
 pub(crate) use sqlite::collation;
-pub(crate) use type_code::{read_signature, read_type, signature, type_code};
+pub(crate) use type_code::{read_signature, read_type};

@@ -38,6 +38,7 @@ const OPERATORS: &[(&str, &str)] = &[
     ("?|", "json_has_any"),
     ("@", "abs"),
     ("@>", "contains"),
+    ("[]", "item"),
     ("^", "power"),
     ("^@", "starts_with"),
     ("|", "bit_or"),
@@ -130,9 +131,9 @@ impl Renderer<'_> {
             }
             ("||", [left, right]) if ty.is_text() => {
                 self.push("(");
-                self.expression(left);
+                self.as_text(left);
                 self.push(" || ");
-                self.expression(right);
+                self.as_text(right);
                 self.push(")");
             }
             ("~~" | "~~*" | "!~~" | "!~~*" | "~" | "~*" | "!~" | "!~*", [text, pattern]) => {
@@ -160,6 +161,15 @@ impl Renderer<'_> {
                 let name = OPERATORS.iter().find(|(symbol, _)| *symbol == function).map_or(function, |(_, name)| name);
                 self.typed_call(name, args);
             }
+        }
+    }
+
+    /// An operand of `||`, which takes anything beside a text.
+    fn as_text(&mut self, expr: &Expr) {
+        if matches!(expr.ty().base(), Type::Text | Type::Varchar(_) | Type::Unknown) {
+            self.expression(expr);
+        } else {
+            self.sqlite_cast(expr, &Type::Text);
         }
     }
 
@@ -359,7 +369,7 @@ impl Renderer<'_> {
 
     pub(super) fn sqlite_aggregate(&mut self, aggregate: &Aggregate) {
         let plan = aggregate_plan(aggregate);
-        self.push(plan.before);
+        self.push(if plan.argument == Argument::Label { "(case " } else { "" });
         self.push(plan.function);
         self.push(if aggregate.distinct { "(distinct " } else { "(" });
         if aggregate.args.is_empty() {
@@ -367,6 +377,7 @@ impl Renderer<'_> {
         }
         match plan.argument {
             Argument::Plain => self.comma_separated(&aggregate.args, Self::comparable),
+            Argument::First => self.comma_separated(aggregate.args.get(..1).unwrap_or_default(), Self::expression),
             Argument::Json => self.comma_separated(&aggregate.args, |renderer, arg| {
                 renderer.typed_call("to_json", std::slice::from_ref(arg));
             }),
@@ -385,7 +396,6 @@ impl Renderer<'_> {
             self.expression(filter);
             self.push(")");
         }
-        self.push(plan.after);
         if let (Argument::Label, Some(Type::Enum(labels))) =
             (plan.argument, aggregate.args.first().map(Expr::ty).as_ref().map(Type::base))
         {
@@ -399,15 +409,15 @@ impl Renderer<'_> {
 
 /// How SQLite computes an aggregate.
 struct AggregatePlan {
-    before: &'static str,
     function: &'static str,
     argument: Argument,
-    after: &'static str,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Argument {
     Plain,
+    /// Only the first; the separator of a joined `bytea` is nothing.
+    First,
     /// Written as JSON first.
     Json,
     /// An enum's label as its position, and back.
@@ -419,7 +429,8 @@ enum Argument {
 fn aggregate_plan(aggregate: &Aggregate) -> AggregatePlan {
     let ty = aggregate.args.first().map_or(Type::Unknown, Expr::ty);
     let is_float = matches!(ty.base(), Type::Float4 | Type::Float8);
-    let plain = |function| AggregatePlan { before: "", function, argument: Argument::Plain, after: "" };
+    let with = |function, argument| AggregatePlan { function, argument };
+    let plain = |function| with(function, Argument::Plain);
     match &*aggregate.function {
         "count" => plain("count"),
         "sum" => plain(match (ty.base(), is_float) {
@@ -436,26 +447,22 @@ fn aggregate_plan(aggregate: &Aggregate) -> AggregatePlan {
         "min" | "max" => {
             let function = if &*aggregate.function == "min" { "min" } else { "max" };
             match ty.base() {
-                Type::Enum(_) => AggregatePlan { before: "(case ", function, argument: Argument::Label, after: "" },
+                Type::Enum(_) => with(function, Argument::Label),
                 _ => plain(function),
             }
         }
         "bool_and" | "every" => plain("min"),
         "bool_or" => plain("max"),
-        "string_agg" if aggregate.distinct => {
-            AggregatePlan { before: "", function: "pg_string_agg_packed", argument: Argument::Packed, after: "" }
-        }
+        "string_agg" if aggregate.distinct => with("pg_string_agg_packed", Argument::Packed),
+        "string_agg" if *ty.base() == Type::Bytea => with("pg_bytea_agg", Argument::First),
         "string_agg" => plain("group_concat"),
-        "json_agg" | "jsonb_agg" => {
-            AggregatePlan { before: "", function: "pg_json_agg", argument: Argument::Json, after: "" }
-        }
-        "array_agg" => AggregatePlan { before: "", function: "pg_array_agg", argument: Argument::Json, after: "" },
-        "json_object_agg" => {
-            AggregatePlan { before: "", function: "pg_json_object_agg", argument: Argument::Packed, after: "" }
-        }
-        "jsonb_object_agg" => {
-            AggregatePlan { before: "", function: "pg_jsonb_object_agg", argument: Argument::Packed, after: "" }
-        }
+        // PostgreSQL puts each array of such an array on its own line.
+        "json_agg" if matches!(ty.base(), Type::Array(_)) => with("pg_json_agg_lines", Argument::Json),
+        "json_agg" => with("pg_json_agg", Argument::Json),
+        "jsonb_agg" => with("pg_jsonb_agg", Argument::Json),
+        "array_agg" => with("pg_array_agg", Argument::Json),
+        "json_object_agg" => with("pg_json_object_agg", Argument::Packed),
+        "jsonb_object_agg" => with("pg_jsonb_object_agg", Argument::Packed),
         _ => plain("pg_unknown_aggregate"),
     }
 }

@@ -3,7 +3,20 @@
 //! A failure keeps its SQLSTATE on the way through SQLite: it travels as the message's text, and
 //! [`decode_error`] reads it back.
 
+mod aggregates;
+mod arrays;
+mod call;
+mod casts;
+mod compare;
+mod digests;
+mod formatting;
+mod json;
+mod json_tree;
+mod numbers;
+mod patterns;
 mod session;
+mod texts;
+mod times;
 
 use roadbed_plan::{Clock, DatabaseError, Value};
 use rusqlite::Connection;
@@ -27,7 +40,18 @@ const CHANGING: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::
 /// # Errors
 /// When SQLite has no memory for them.
 pub(crate) fn register(connection: &Connection, session: &ConnectionSession, clock: &Clock) -> rusqlite::Result<()> {
-    session::register(connection, session, clock)
+    session::register(connection, session, clock)?;
+    compare::register(connection)?;
+    patterns::register(connection)?;
+    numbers::register(connection)?;
+    casts::register(connection, clock)?;
+    aggregates::register(connection)?;
+    for list in [arrays::FUNCTIONS, json::FUNCTIONS, numbers::FUNCTIONS, texts::FUNCTIONS, times::FUNCTIONS] {
+        for function in list {
+            call::register(connection, function, clock)?;
+        }
+    }
+    Ok(())
 }
 
 /// The error of a function of ours that made a statement fail; `None` when it failed by itself.
@@ -37,14 +61,10 @@ pub(crate) fn decode_error(error: &rusqlite::Error) -> Option<DatabaseError> {
         rusqlite::Error::SqlInputError { msg, .. } => msg,
         _ => return None,
     };
-    decode_message(message)
-}
-
-fn decode_message(message: &str) -> Option<DatabaseError> {
     // SQLite may put words of its own before what a function said.
     let (_, encoded) = message.split_once(OURS)?;
-    let (sqlstate, message, details, hint): (String, String, Option<String>, Option<String>) =
-        serde_json::from_str(encoded).ok()?;
+    let mut values = serde_json::Deserializer::from_str(encoded).into_iter();
+    let (sqlstate, message, details, hint): (String, String, Option<String>, Option<String>) = values.next()?.ok()?;
     Some(DatabaseError { sqlstate: sqlstate.into(), message, details, hint })
 }
 
@@ -56,6 +76,11 @@ fn encode_error(error: &DatabaseError) -> String {
 /// `error` as a user function returns it.
 fn failure(error: &DatabaseError) -> rusqlite::Error {
     rusqlite::Error::UserFunctionError(encode_error(error).into())
+}
+
+/// What a user function returns.
+fn answer(value: Result<Value, DatabaseError>) -> rusqlite::Result<SqlValue> {
+    value.map(to_sql).map_err(|error| failure(&error))
 }
 
 /// A canonical value as SQLite keeps it.

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roadbed_plan::expr::SessionValue;
-use roadbed_plan::{Clock, DatabaseError, Session, Value};
+use roadbed_plan::value::parse;
+use roadbed_plan::{Clock, DatabaseError, Session, Type, Value};
 use rusqlite::Connection;
 use rusqlite::functions::Context;
-use rusqlite::types::Value as SqlValue;
 use serde_json::Value as Json;
 
-use super::{CHANGING, failure};
+use super::{CHANGING, answer};
 
 /// Who runs statements when nobody does: migrations and seeds, as PostgreSQL's own superuser is called.
 const OWNER: &str = "postgres";
@@ -63,14 +63,12 @@ pub(crate) fn session_value(wanted: &SessionValue, session: &Session, now: i64) 
     let text = |text: Option<String>| text.map_or(Value::Null, Value::text);
     Ok(match wanted {
         SessionValue::Uid => match claim("sub").filter(|sub| !sub.is_empty()) {
-            Some(sub) => uuid::Uuid::try_parse(&sub)
-                .map(|uuid| Value::text(uuid.to_string()))
-                .map_err(|_| DatabaseError::new("22P02", format!("invalid input syntax for type uuid: \"{sub}\"")))?,
+            Some(sub) => parse(&sub, &Type::Uuid, &Clock::System)?,
             None => Value::Null,
         },
         SessionValue::Role => text(claim("role")),
         SessionValue::Email => text(claim("email")),
-        SessionValue::Jwt => Value::text(claims_text(session)),
+        SessionValue::Jwt => parse(&claims_text(session), &Type::Jsonb, &Clock::System)?,
         SessionValue::Setting(name) => text(setting(name, session)),
         SessionValue::User => Value::text(&*session.role),
         SessionValue::Now => Value::Int(now),
@@ -137,8 +135,4 @@ pub(super) fn register(connection: &Connection, session: &ConnectionSession, clo
         let bits = uuid::Uuid::new_v4().as_u128() & ((1 << 52) - 1);
         Ok(bits as f64 / (1u64 << 52) as f64)
     })
-}
-
-fn answer(value: Result<Value, DatabaseError>) -> rusqlite::Result<SqlValue> {
-    value.map(super::to_sql).map_err(|error| failure(&error))
 }

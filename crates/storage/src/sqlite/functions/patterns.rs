@@ -1,0 +1,310 @@
+//! `like`, `ilike` and regular expressions, with compiled patterns kept for as long as a statement lives.
+
+use regex::{Regex, RegexBuilder};
+use roadbed_plan::{DatabaseError, Value};
+use rusqlite::Connection;
+use rusqlite::functions::Context;
+use rusqlite::types::ValueRef;
+
+use super::arrays::array_of;
+use super::call::{Call, Outcome};
+use super::{PURE, failure};
+
+pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
+    for (name, any_case) in [("text_like", false), ("text_ilike", true)] {
+        connection.create_scalar_function(name, 2, PURE, move |ctx: &Context<'_>| {
+            let (ValueRef::Text(text), ValueRef::Text(_)) = (ctx.get_raw(0), ctx.get_raw(1)) else { return Ok(None) };
+            let pattern =
+                ctx.get_or_create_aux(1, |pattern| compiled(pattern, |text| LikePattern::new(text, any_case)))?;
+            Ok(Some(pattern.matches(std::str::from_utf8(text)?)))
+        })?;
+    }
+    for (name, any_case) in [("text_regex", false), ("text_iregex", true)] {
+        connection.create_scalar_function(name, 2, PURE, move |ctx: &Context<'_>| {
+            let (ValueRef::Text(text), ValueRef::Text(_)) = (ctx.get_raw(0), ctx.get_raw(1)) else { return Ok(None) };
+            let options = Options { any_case, ..Options::default() };
+            let pattern = ctx.get_or_create_aux(1, |pattern| compiled(pattern, |text| regex(text, options)))?;
+            Ok(Some(pattern.is_match(std::str::from_utf8(text)?)))
+        })?;
+    }
+    Ok(())
+}
+
+fn compiled<T>(
+    pattern: ValueRef<'_>,
+    compile: impl FnOnce(&str) -> Result<T, DatabaseError>,
+) -> Result<T, rusqlite::Error> {
+    let text = pattern.as_str().map_err(|error| rusqlite::Error::UserFunctionError(error.into()))?;
+    compile(text).map_err(|error| failure(&error))
+}
+
+pub(super) fn like(text: &str, pattern: &str, any_case: bool) -> Result<bool, DatabaseError> {
+    Ok(LikePattern::new(pattern, any_case)?.matches(text))
+}
+
+pub(super) fn regex_matches(text: &str, pattern: &str, any_case: bool) -> Result<bool, DatabaseError> {
+    Ok(regex(pattern, Options { any_case, ..Options::default() })?.is_match(text))
+}
+
+/// A `like` pattern, cut into what stands between its `%`.
+struct LikePattern {
+    parts: Vec<Vec<LikeChar>>,
+    any_case: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LikeChar {
+    /// `_`
+    Any,
+    Is(char),
+}
+
+impl LikePattern {
+    fn new(pattern: &str, any_case: bool) -> Result<Self, DatabaseError> {
+        let mut parts = vec![Vec::new()];
+        let mut chars = pattern.chars();
+        while let Some(c) = chars.next() {
+            let wanted = match c {
+                '%' => {
+                    parts.push(Vec::new());
+                    continue;
+                }
+                '_' => LikeChar::Any,
+                '\\' => match chars.next() {
+                    Some(escaped) => LikeChar::Is(fold(escaped, any_case)),
+                    None => {
+                        return Err(DatabaseError::new("22025", "LIKE pattern must not end with escape character"));
+                    }
+                },
+                other => LikeChar::Is(fold(other, any_case)),
+            };
+            if let Some(part) = parts.last_mut() {
+                part.push(wanted);
+            }
+        }
+        Ok(Self { parts, any_case })
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        let text: Vec<char> = text.chars().map(|c| fold(c, self.any_case)).collect();
+        let Some((first, rest)) = self.parts.split_first() else { return text.is_empty() };
+        let Some((last, middle)) = rest.split_last() else { return text.len() == first.len() && fits(first, &text) };
+        if text.len() < first.len() + last.len() || !fits(first, &text) || !fits(last, &text[text.len() - last.len()..])
+        {
+            return false;
+        }
+        let mut window = &text[first.len()..text.len() - last.len()];
+        for part in middle {
+            let Some(at) = find(part, window) else { return false };
+            window = &window[at + part.len()..];
+        }
+        true
+    }
+}
+
+fn fold(c: char, any_case: bool) -> char {
+    if any_case { lower(c) } else { c }
+}
+
+/// One character for one, as the C library folds case.
+pub(super) fn lower(c: char) -> char {
+    single(c.to_lowercase(), c)
+}
+
+pub(super) fn upper(c: char) -> char {
+    single(c.to_uppercase(), c)
+}
+
+fn single(mut folded: impl Iterator<Item = char>, original: char) -> char {
+    match (folded.next(), folded.next()) {
+        (Some(only), None) => only,
+        _ => original,
+    }
+}
+
+fn fits(part: &[LikeChar], text: &[char]) -> bool {
+    text.len() >= part.len()
+        && part.iter().zip(text).all(|(wanted, found)| *wanted == LikeChar::Any || *wanted == LikeChar::Is(*found))
+}
+
+fn find(part: &[LikeChar], text: &[char]) -> Option<usize> {
+    (0..=text.len().checked_sub(part.len())?).find(|at| fits(part, &text[*at..]))
+}
+
+#[derive(Clone, Copy, Default)]
+struct Options {
+    any_case: bool,
+    /// `n`: `.` stops at a line's end, and `^` and `$` match there.
+    by_line: bool,
+    /// `x`: white space and comments mean nothing.
+    expanded: bool,
+    /// `g`
+    everywhere: bool,
+    /// `q`: the pattern is a plain text.
+    literal: bool,
+}
+
+impl Options {
+    fn read(flags: &str) -> Result<Self, DatabaseError> {
+        let mut options = Self::default();
+        for flag in flags.chars() {
+            match flag {
+                'i' => options.any_case = true,
+                'c' => options.any_case = false,
+                'n' | 'm' => options.by_line = true,
+                's' => options.by_line = false,
+                'x' => options.expanded = true,
+                't' => options.expanded = false,
+                'q' => options.literal = true,
+                'g' => options.everywhere = true,
+                other => {
+                    let message = format!("invalid regular expression option: \"{other}\"");
+                    return Err(DatabaseError::new("22023", message));
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// PostgreSQL's advanced regular expression as ours.
+fn regex(pattern: &str, options: Options) -> Result<Regex, DatabaseError> {
+    let (embedded, pattern) = embedded_options(pattern);
+    let options = Options { any_case: options.any_case || embedded.contains('i'), ..options };
+    let text = if options.literal { regex::escape(pattern) } else { translate(pattern) };
+    RegexBuilder::new(&text)
+        .case_insensitive(options.any_case)
+        .dot_matches_new_line(!options.by_line)
+        .multi_line(options.by_line)
+        .ignore_whitespace(options.expanded)
+        .build()
+        .map_err(|error| invalid(pattern, &error))
+}
+
+/// `***=`, `***:` and `(?i)` at the start.
+fn embedded_options(pattern: &str) -> (&str, &str) {
+    let pattern = pattern.strip_prefix("***:").unwrap_or(pattern);
+    match pattern.strip_prefix("(?").and_then(|rest| rest.split_once(')')) {
+        Some((flags, rest)) if !flags.is_empty() && flags.chars().all(|c| c.is_ascii_lowercase()) => (flags, rest),
+        _ => ("", pattern),
+    }
+}
+
+fn translate(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len() + 8);
+    let mut chars = pattern.chars().peekable();
+    let mut in_brackets = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some('y') => out.push_str(r"\b"),
+                Some('Y') => out.push_str(r"\B"),
+                Some('m') => out.push_str(r"\b{start}"),
+                Some('M') => out.push_str(r"\b{end}"),
+                Some('Z') => out.push_str(r"\z"),
+                Some('A') => out.push_str(r"\A"),
+                Some(escaped) if escaped.is_alphanumeric() => out.extend(['\\', escaped]),
+                Some(escaped) => out.push_str(&regex::escape(&escaped.to_string())),
+                None => out.push('\\'),
+            },
+            '[' if !in_brackets => {
+                in_brackets = true;
+                out.push('[');
+                if chars.next_if_eq(&'^').is_some() {
+                    out.push('^');
+                }
+                if chars.next_if_eq(&']').is_some() {
+                    out.push_str("\\]");
+                }
+            }
+            // A class such as `[:alpha:]`.
+            '[' if chars.peek() == Some(&':') => {
+                out.push('[');
+                while let Some(inner) = chars.next() {
+                    out.push(inner);
+                    if inner == ':' && chars.next_if_eq(&']').is_some() {
+                        out.push(']');
+                        break;
+                    }
+                }
+            }
+            '[' | '&' | '~' if in_brackets => out.extend(['\\', c]),
+            ']' if in_brackets => {
+                in_brackets = false;
+                out.push(']');
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+fn invalid(pattern: &str, error: &regex::Error) -> DatabaseError {
+    let text = error.to_string();
+    let reason = if text.contains("unclosed group") || text.contains("unopened group") {
+        "parentheses () not balanced"
+    } else if text.contains("unclosed character class") {
+        "brackets [] not balanced"
+    } else if text.contains("repetition operator missing expression") || text.contains("repetition quantifier") {
+        "quantifier operand invalid"
+    } else if text.contains("invalid character class range") {
+        "invalid character range"
+    } else if pattern.ends_with('\\') || text.contains("escape") {
+        "invalid escape \\ sequence"
+    } else if text.contains("size limit") {
+        "regular expression is too complex"
+    } else {
+        "invalid regexp (reg version 0.8)"
+    };
+    DatabaseError::new("2201B", format!("invalid regular expression: {reason}"))
+}
+
+pub(super) fn regexp_like(call: &Call<'_>) -> Outcome {
+    Ok(Value::Bool(regex(call.text(1), Options::read(call.text(2))?)?.is_match(call.text(0))))
+}
+
+pub(super) fn regexp_match(call: &Call<'_>) -> Outcome {
+    let pattern = regex(call.text(1), Options::read(call.text(2))?)?;
+    let Some(found) = pattern.captures(call.text(0)) else { return Ok(Value::Null) };
+    let first = usize::from(found.len() > 1);
+    let groups: Vec<Value> = (first..found.len())
+        .map(|group| found.get(group).map_or(Value::Null, |text| Value::text(text.as_str())))
+        .collect();
+    Ok(array_of(&groups, &roadbed_plan::Type::Text))
+}
+
+pub(super) fn regexp_replace(call: &Call<'_>) -> Outcome {
+    let options = Options::read(call.text(3))?;
+    let pattern = regex(call.text(1), options)?;
+    let replacement = |found: &regex::Captures<'_>| {
+        let mut out = String::new();
+        let mut chars = call.text(2).chars();
+        while let Some(c) = chars.next() {
+            match (c, if c == '\\' { chars.next() } else { None }) {
+                ('\\', Some('&')) => out.push_str(&found[0]),
+                ('\\', Some(digit @ '1'..='9')) => {
+                    let group = digit.to_digit(10).unwrap_or(0) as usize;
+                    out.push_str(found.get(group).map_or("", |text| text.as_str()));
+                }
+                ('\\', Some('\\')) | ('\\', None) => out.push('\\'),
+                ('\\', Some(other)) => out.extend(['\\', other]),
+                (other, _) => out.push(other),
+            }
+        }
+        out
+    };
+    let replaced = if options.everywhere {
+        pattern.replace_all(call.text(0), replacement)
+    } else {
+        pattern.replace(call.text(0), replacement)
+    };
+    Ok(Value::text(replaced.into_owned()))
+}
+
+/// `substring(text from pattern)`: the first group, or all that matches.
+pub(super) fn substring_by_pattern(call: &Call<'_>) -> Outcome {
+    let pattern = regex(call.text(1), Options::default())?;
+    let Some(found) = pattern.captures(call.text(0)) else { return Ok(Value::Null) };
+    let wanted = usize::from(found.len() > 1);
+    Ok(found.get(wanted).map_or(Value::Null, |text| Value::text(text.as_str())))
+}
