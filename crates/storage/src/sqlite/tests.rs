@@ -17,6 +17,8 @@ use super::define;
 use super::write::write;
 use super::writer::execute;
 
+mod threads;
+
 const DIRECTORS: RelationId = RelationId(1);
 const FILMS: RelationId = RelationId(2);
 
