@@ -1,11 +1,13 @@
 //! Who asks is known to the database for one transaction, and to nobody after it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use roadbed_plan::Session;
+use roadbed_plan::planner::Limits;
+use roadbed_plan::{Clock, Database, Engine, Session};
 
-use super::server::{body, read, session, with_database_options};
-use crate::postgres::PostgresOptions;
+use super::server::{body, migration, read, session, with_database_options, with_server};
+use crate::postgres::{PostgresEngine, PostgresOptions};
 
 /// One connection, so that each request meets what the last one left.
 fn alone() -> PostgresOptions {
@@ -49,7 +51,7 @@ fn nothing_of_one_caller_is_left_for_the_next() {
         let nobody = r#"[{"role":"anon","claims":"{}","method":"","path":"\"public\""}]"#;
         let mut someone = session("authenticated", "00000000-0000-0000-0000-000000000001");
         someone.request =
-            std::sync::Arc::new(roadbed_plan::session::RequestSettings { method: "GET".into(), ..Default::default() });
+            Arc::new(roadbed_plan::session::RequestSettings { method: "GET".into(), ..Default::default() });
         let ask = async |session: &Session, table: &str| body(asker.database.run(session, read(table, "")).await);
 
         assert!(ask(&someone, "whoami").await.contains(r#""role":"authenticated","#));
@@ -98,9 +100,9 @@ fn each_role_needs_its_own_right_to_a_schema() {
         if let roadbed_plan::Query::Read(read) = &mut secrets {
             read.target.schema = "hidden".into();
         }
-        let limits = roadbed_plan::planner::Limits { schemas: vec!["hidden".into()], ..Default::default() };
-        let engine = std::sync::Arc::clone(asker.database.engine());
-        let database = roadbed_plan::Database::open(engine, limits).await.unwrap();
+        let limits = Limits { schemas: vec!["hidden".into()], ..Default::default() };
+        let engine = Arc::clone(asker.database.engine());
+        let database = Database::open(engine, limits).await.unwrap();
         asker.owner.batch_execute("grant usage on schema hidden to anon, service_role").await.unwrap();
         asker.owner.batch_execute("grant select on hidden.secrets to service_role").await.unwrap();
         database.reload().await.unwrap();
@@ -110,5 +112,31 @@ fn each_role_needs_its_own_right_to_a_schema() {
             assert_eq!(body(database.run(&session("service_role", ""), secrets.clone()).await), "[]");
             assert_eq!(body(database.run(&session("anon", ""), secrets.clone()).await), refused);
         }
+    });
+}
+
+#[test]
+fn a_login_that_is_no_superuser_can_serve() {
+    with_server("a_login_that_is_no_superuser", async |server| {
+        // The roles of callers exist from here on: one of them bypasses policies, which only a superuser can give.
+        server.migrate("select 1").await;
+        server.owner.batch_execute("drop schema roadbed cascade").await.unwrap();
+        let login = format!("login_{}", server.ask("select current_database()").await);
+        let made = format!(
+            "create role {login} login createrole password 'secret'; \
+             do $$ begin execute format('alter database %I owner to {login}', current_database()); end $$; \
+             drop schema auth cascade; grant all on schema public to {login}"
+        );
+        server.owner.batch_execute(&made).await.unwrap();
+        let mut config = server.engine.config.clone();
+        config.user(&login).password("secret");
+        let engine = PostgresEngine::with_config(config, alone(), Clock::System);
+        engine.migrate(&[migration("0001_first", NOTES)]).await.unwrap();
+        let database = Database::open(Arc::new(engine), Limits::default()).await.unwrap();
+        let one = session("authenticated", "00000000-0000-0000-0000-000000000001");
+        assert_eq!(body(database.run(&one, read("notes", "body")).await), r#"[{"body":"mine"}]"#);
+        drop(database);
+        let gone = format!("reassign owned by {login} to current_user; drop owned by {login}; drop role {login}");
+        server.owner.batch_execute(&gone).await.unwrap();
     });
 }
