@@ -356,7 +356,7 @@ impl Renderer<'_> {
         self.push(&names.join(", "));
     }
 
-    fn on_conflict(&mut self, relation: RelationId, conflict: &StatementConflict) {
+    pub(crate) fn on_conflict(&mut self, relation: RelationId, conflict: &StatementConflict) {
         self.set_source(SourceId::ROW, relation, &Self::alias_of(SourceId::ROW));
         self.set_source(conflict.excluded, relation, "excluded");
         self.push(" on conflict");

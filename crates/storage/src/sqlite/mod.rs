@@ -1,16 +1,21 @@
 //! The embedded engine: one SQLite file, read by some threads and written by one.
 
+mod compare;
 mod connect;
+mod copy;
 mod define;
 mod diagnose;
 mod error;
 mod foreign_keys;
 pub(crate) mod functions;
+mod load;
+mod migrate;
 mod read;
 mod readers;
 mod sequences;
 #[cfg(test)]
 mod tests;
+mod validate;
 mod write;
 mod writer;
 
@@ -131,29 +136,31 @@ impl Engine for SqliteEngine {
     }
 
     async fn schema(&self) -> Result<Schema, MigrationError> {
-        self.alone(|connection| {
-            let _ = connection;
-            Ok(Schema::default())
-        })
-        .await
+        self.alone(|connection| migrate::schema(&connection.sql)).await
     }
 
     async fn applied(&self) -> Result<Vec<AppliedMigration>, MigrationError> {
-        self.alone(|connection| {
-            let _ = connection;
-            Ok(Vec::new())
+        self.alone(|connection| migrate::applied(&connection.sql)).await
+    }
+
+    async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<String>, MigrationError> {
+        let migrations = migrations.to_vec();
+        self.alone(move |connection| {
+            let names = migrate::apply(&mut connection.sql, &connection.session, &migrations, &connection.clock);
+            connection.sequences.get_mut().forget();
+            names
         })
         .await
     }
 
-    async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<String>, MigrationError> {
-        let _ = migrations;
-        Ok(Vec::new())
-    }
-
     async fn seed(&self, script: &Migration) -> Result<(), MigrationError> {
-        let _ = script;
-        Ok(())
+        let script = script.clone();
+        self.alone(move |connection| {
+            let done = migrate::seed(&mut connection.sql, &connection.session, &script, &connection.clock);
+            connection.sequences.get_mut().forget();
+            done
+        })
+        .await
     }
 
     async fn ping(&self) -> Result<(), EngineError> {

@@ -1,0 +1,297 @@
+//! Rows of migrations, seeds and `copy`, inserted one by one, with PostgreSQL's errors for those that do not fit.
+
+use roadbed_plan::expr::{Expr, SourceId, StatementConflict};
+use roadbed_plan::schema::{Column, ColumnId, Relation, Schema};
+use roadbed_plan::value::{self, Type, Value};
+use roadbed_plan::{DatabaseError, EngineError};
+use rusqlite::Connection;
+use rusqlite::types::Value as Cell;
+
+use super::compare::name_of;
+use super::define::{self, CheckName, rowid_column};
+use super::error::{engine_error, internal, is_constraint};
+use super::sequences::{SequenceOf, Sequences, sequence_of};
+use super::validate::{key_texts, missing_parent};
+use crate::sql::{Dialect, Mode, Renderer, quote_identifier as quote};
+
+/// Where rows go.
+pub(super) struct Target<'a> {
+    pub(super) schema: &'a Schema,
+    pub(super) relation: &'a Relation,
+    /// Of each row's values, in their order.
+    pub(super) columns: &'a [ColumnId],
+    pub(super) conflict: Option<&'a StatementConflict>,
+}
+
+/// The row that was refused, counted from zero, and why.
+#[derive(Debug)]
+pub(super) struct RowFault {
+    pub(super) row: usize,
+    pub(super) error: EngineError,
+}
+
+/// Inserts rows. Columns without values get their defaults, from their sequences where they have one; foreign
+/// keys are tested when all rows are there, as for one statement of PostgreSQL's.
+///
+/// # Errors
+/// At the first row that is refused; those before it stay until the transaction is rolled back.
+pub(super) fn insert_rows(
+    connection: &Connection,
+    sequences: &mut Sequences,
+    target: &Target<'_>,
+    rows: Vec<Vec<Cell>>,
+) -> Result<(), RowFault> {
+    let first_row = |error| RowFault { row: 0, error };
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut counters = Vec::new();
+    for (column, sequence) in missing_sequences(target) {
+        let next = sequences.take(connection, &sequence, rows.len()).map_err(first_row)?;
+        counters.push(Counter { column, next, increment: sequence.increment });
+    }
+    // Rows may refer to later rows of the same statement.
+    connection.pragma_update(None, "defer_foreign_keys", true).map_err(internal).map_err(first_row)?;
+    let written = write_rows(connection, target, &mut counters, rows)?;
+    connection.pragma_update(None, "defer_foreign_keys", false).map_err(internal).map_err(first_row)?;
+    check_foreign_keys(connection, target, written).map_err(first_row)
+}
+
+/// A sequence's values for the rows to come.
+struct Counter {
+    column: ColumnId,
+    next: i64,
+    increment: i64,
+}
+
+fn missing_sequences(target: &Target<'_>) -> Vec<(ColumnId, SequenceOf)> {
+    let missing = target.relation.columns.iter().filter(|column| !target.columns.contains(&column.id));
+    let sequence = |column: &Column| Some((column.id, sequence_of(target.schema, target.relation, column)?));
+    missing.filter_map(sequence).collect()
+}
+
+/// The first and the last rowid of what was written.
+type Rowids = Option<(i64, i64)>;
+
+fn write_rows(
+    connection: &Connection,
+    target: &Target<'_>,
+    counters: &mut [Counter],
+    rows: Vec<Vec<Cell>>,
+) -> Result<Rowids, RowFault> {
+    let mut columns = target.columns.to_vec();
+    columns.extend(counters.iter().map(|counter| counter.column));
+    let sql = insert_text(target, &columns);
+    let mut insert = connection.prepare(&sql).map_err(|error| RowFault { row: 0, error: engine_error(error) })?;
+    let rowid = rowid_column(target.relation).and_then(|key| columns.iter().position(|id| *id == key.id));
+    let mut written: Rowids = None;
+    for (row, mut cells) in rows.into_iter().enumerate() {
+        for counter in counters.iter_mut() {
+            cells.push(Cell::Integer(counter.next));
+            counter.next = counter.next.wrapping_add(counter.increment);
+        }
+        if let Some(position) = rowid
+            && matches!(cells.get(position), Some(Cell::Null))
+        {
+            let column = target.relation.column_by_id(columns[position]);
+            return Err(RowFault { row, error: null_value(target.relation, &column.name).into() });
+        }
+        match insert.execute(rusqlite::params_from_iter(&cells)) {
+            Ok(0) => {}
+            Ok(_) => {
+                let id = connection.last_insert_rowid();
+                written = Some(written.map_or((id, id), |(first, last)| (first.min(id), last.max(id))));
+            }
+            Err(error) => {
+                let error = row_error(connection, target, &Row { columns: &columns, cells: &cells }, error);
+                return Err(RowFault { row, error });
+            }
+        }
+    }
+    Ok(written)
+}
+
+fn insert_text(target: &Target<'_>, columns: &[ColumnId]) -> String {
+    let mut renderer = Renderer::new(target.schema, Dialect::Sqlite, Mode::Definition);
+    let table = quote(&name_of(target.relation));
+    renderer.push(&format!("INSERT INTO {table} AS {}", Renderer::alias_of(SourceId::ROW)));
+    if columns.is_empty() {
+        renderer.push(" DEFAULT VALUES");
+    } else {
+        let places = vec!["?"; columns.len()].join(", ");
+        renderer.push(&format!(" ({}) VALUES ({places})", define::column_list(target.relation, columns)));
+    }
+    if let Some(conflict) = target.conflict {
+        renderer.on_conflict(target.relation.id, conflict);
+    }
+    renderer.finish().sql
+}
+
+fn check_foreign_keys(connection: &Connection, target: &Target<'_>, written: Rowids) -> Result<(), EngineError> {
+    let Some((first, last)) = written else { return Ok(()) };
+    let updates = target.conflict.is_some_and(|conflict| !conflict.update.is_empty());
+    let hidden = target.relation.column("_rowid_").is_some();
+    let range = if updates || hidden { String::new() } else { format!(" AND c._rowid_ BETWEEN {first} AND {last}") };
+    // What is deferred for the whole transaction is tested when it commits.
+    for key in target.relation.foreign_keys.iter().filter(|key| !key.initially_deferred) {
+        if let Some(error) = missing_parent(connection, target.schema, target.relation, key, &range)? {
+            return Err(error.into());
+        }
+    }
+    Ok(())
+}
+
+struct Row<'a> {
+    columns: &'a [ColumnId],
+    cells: &'a [Cell],
+}
+
+fn row_error(connection: &Connection, target: &Target<'_>, row: &Row<'_>, error: rusqlite::Error) -> EngineError {
+    if !is_constraint(&error) {
+        return engine_error(error);
+    }
+    let text = match &error {
+        rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
+        _ => return engine_error(error),
+    };
+    let relation = target.relation;
+    let known = if let Some(places) = text.strip_prefix("UNIQUE constraint failed: ") {
+        Some(duplicate(target, row, places))
+    } else if let Some(place) = text.strip_prefix("NOT NULL constraint failed: ") {
+        Some(null_value(relation, place.rsplit_once('.').map_or(place, |(_, column)| column)))
+    } else {
+        text.strip_prefix("CHECK constraint failed: ").map(|name| violated_check(relation, name))
+    };
+    match known {
+        Some(known) => known.into(),
+        None => statement_error(connection, target.schema, error),
+    }
+}
+
+/// What a statement as a whole was refused for.
+pub(super) fn statement_error(connection: &Connection, schema: &Schema, error: rusqlite::Error) -> EngineError {
+    let text = match &error {
+        rusqlite::Error::SqliteFailure(_, Some(text)) if is_constraint(&error) => text.clone(),
+        _ => return engine_error(error),
+    };
+    let (kind, place) = text.split_once(" constraint failed: ").unwrap_or((text.as_str(), ""));
+    let table = place.split('.').next().unwrap_or_default();
+    let relation = schema.relations.values().find(|relation| name_of(relation) == table);
+    let known = match (kind, relation) {
+        ("NOT NULL", Some(relation)) => {
+            Some(null_value(relation, place.rsplit_once('.').map_or(place, |(_, column)| column)))
+        }
+        ("UNIQUE", Some(relation)) => {
+            let target = Target { schema, relation, columns: &[], conflict: None };
+            Some(duplicate(&target, &Row { columns: &[], cells: &[] }, place))
+        }
+        ("CHECK", _) => {
+            let has =
+                |relation: &&std::sync::Arc<Relation>| define::checks(relation).iter().any(|(name, _)| name == place);
+            schema.relations.values().find(has).map(|relation| violated_check(relation, place))
+        }
+        ("FOREIGN KEY constraint failed", _) => broken_reference(connection, schema),
+        _ => None,
+    };
+    known.map_or_else(|| engine_error(error), Into::into)
+}
+
+/// The first reference that points nowhere, among those that SQLite finds in the whole database.
+pub(super) fn broken_reference(connection: &Connection, schema: &Schema) -> Option<DatabaseError> {
+    let tables: Vec<String> = connection
+        .prepare("SELECT DISTINCT \"table\" FROM pragma_foreign_key_check")
+        .and_then(|mut check| check.query_map((), |row| row.get(0))?.collect())
+        .ok()?;
+    for table in tables {
+        let Some(relation) = schema.relations.values().find(|relation| name_of(relation) == table) else { continue };
+        for key in &relation.foreign_keys {
+            if let Ok(Some(error)) = missing_parent(connection, schema, relation, key, "") {
+                return Some(error);
+            }
+        }
+    }
+    Some(DatabaseError::new("23503", "update or delete violates a foreign key constraint"))
+}
+
+fn null_value(relation: &Relation, column: &str) -> DatabaseError {
+    let table = &relation.name;
+    let message = format!("null value in column \"{column}\" of relation \"{table}\" violates not-null constraint");
+    DatabaseError::new("23502", message)
+}
+
+fn violated_check(relation: &Relation, name: &str) -> DatabaseError {
+    let table = &relation.name;
+    match CheckName::parse(name) {
+        CheckName::Table(check) => DatabaseError::new(
+            "23514",
+            format!("new row for relation \"{table}\" violates check constraint \"{check}\""),
+        ),
+        CheckName::Domain { domain, check } => {
+            DatabaseError::new("23514", format!("value for domain {domain} violates check constraint \"{check}\""))
+        }
+        CheckName::DomainNotNull { domain } => {
+            DatabaseError::new("23502", format!("domain {domain} does not allow null values"))
+        }
+    }
+}
+
+/// `places` is `table.column, table.column`, or `index 'name'`.
+fn duplicate(target: &Target<'_>, row: &Row<'_>, places: &str) -> DatabaseError {
+    let relation = target.relation;
+    if let Some(index) = places.strip_prefix("index '").and_then(|rest| rest.strip_suffix('\'')) {
+        let indexes = define::indexes(target.schema, relation);
+        let name = indexes.iter().find(|text| text.name == index).map_or(index, |text| text.declared_as.as_str());
+        return duplicate_key(name);
+    }
+    let prefix = format!("{}.", name_of(relation));
+    let names: Vec<&str> = places.split(", ").map(|place| place.strip_prefix(&prefix).unwrap_or(place)).collect();
+    let columns: Vec<ColumnId> =
+        names.iter().filter_map(|name| relation.column(name)).map(|column| column.id).collect();
+    let named = relation.keys().find(|key| key.columns == columns).map(|key| key.name.as_str());
+    let indexed = || {
+        let same = |index: &&roadbed_plan::schema::Index| {
+            index.unique
+                && index.terms.len() == columns.len()
+                && index
+                    .terms
+                    .iter()
+                    .zip(&columns)
+                    .all(|(term, id)| matches!(&term.expr, Expr::Column { column, .. } if column == id))
+        };
+        relation.indexes.iter().find(same).map(|index| index.name.as_str())
+    };
+    let error = duplicate_key(named.or_else(indexed).unwrap_or_default());
+    let cell = |id: &ColumnId| row.columns.iter().position(|column| column == id).and_then(|at| row.cells.get(at));
+    let cells: Option<Vec<Cell>> = columns.iter().map(|id| cell(id).cloned()).collect();
+    match cells {
+        Some(cells) if !columns.is_empty() => {
+            let (names, values) = key_texts(relation, &columns, &cells);
+            error.details(format!("Key ({names})=({values}) already exists."))
+        }
+        Some(_) | None => error,
+    }
+}
+
+fn duplicate_key(name: &str) -> DatabaseError {
+    DatabaseError::new("23505", format!("duplicate key value violates unique constraint \"{name}\""))
+}
+
+/// A stored value as PostgreSQL shows it in an error.
+pub(super) fn cell_text(cell: &Cell, ty: &Type) -> String {
+    match cell_value(cell, ty) {
+        Value::Null => "null".to_owned(),
+        value => value::to_text(&value, ty),
+    }
+}
+
+/// The canonical value that a cell holds.
+pub(super) fn cell_value(cell: &Cell, ty: &Type) -> Value {
+    match (cell, ty.base()) {
+        (Cell::Null, _) => Value::Null,
+        (Cell::Integer(number), Type::Bool) => Value::Bool(*number != 0),
+        (Cell::Integer(number), _) => Value::Int(*number),
+        (Cell::Real(number), _) => Value::Float(*number),
+        (Cell::Text(text), _) => Value::text(text.as_str()),
+        (Cell::Blob(bytes), _) => Value::Bytes(bytes.as_slice().into()),
+    }
+}

@@ -1,0 +1,425 @@
+//! Migrations and seeds on SQLite: each file in one transaction, recorded with its text.
+//!
+//! What exists is the fold of the recorded texts, so a schema is never read back from SQLite's own.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError, SqlError};
+use roadbed_plan::expr::{Expr, Select, SelectOutput, Statement};
+use roadbed_plan::schema::read_sql::{self, SqlFile, Step};
+use roadbed_plan::schema::{ColumnId, DefaultValue, Relation, Schema};
+use roadbed_plan::{Clock, DatabaseError, EngineError, Session};
+use rusqlite::types::Value as Cell;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+
+use super::compare::{self, SchemaChange};
+use super::copy::{self, CopyRows};
+use super::define::select_definition;
+use super::error::engine_error;
+use super::functions::{ConnectionSession, to_sql};
+use super::load::{self, Target, broken_reference, insert_rows};
+use super::sequences::{self, Sequences};
+use crate::sql::{Dialect, Mode, Renderer};
+
+/// What exists before the first migration.
+const BOOTSTRAP: SqlFile<'static> = SqlFile { path: "roadbed's own start", text: include_str!("../sql/bootstrap.sql") };
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS \"roadbed.migrations\" (id INTEGER PRIMARY KEY, \
+    name TEXT NOT NULL UNIQUE, checksum TEXT NOT NULL, sql TEXT NOT NULL, applied_at INTEGER NOT NULL)";
+
+/// Applies the migrations that were not applied yet, in the order of their names, and returns their names.
+///
+/// # Errors
+/// When the files do not continue what was applied, or one of them cannot be applied: it leaves nothing behind.
+pub(super) fn apply(
+    connection: &mut Connection,
+    session: &ConnectionSession,
+    migrations: &[Migration],
+    clock: &Clock,
+) -> Result<Vec<String>, MigrationError> {
+    let mut files: Vec<&Migration> = migrations.iter().collect();
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    if !is_prepared(connection)? {
+        prepare(connection, session, clock)?;
+    }
+    let waiting = pending(&applied(connection)?, &files)?;
+    let mut folded = None;
+    let mut names = Vec::new();
+    for file in waiting {
+        session.start(&owner(), clock.timestamptz());
+        let result = apply_one(connection, &files, file, &mut folded, clock);
+        session.clear();
+        if result? {
+            names.push(file.name.clone());
+        }
+    }
+    Ok(names)
+}
+
+/// What exists now.
+///
+/// # Errors
+/// When the recorded texts cannot be read.
+pub(super) fn schema(connection: &Connection) -> Result<Schema, MigrationError> {
+    Ok(Arc::unwrap_or_clone(fold(connection)?))
+}
+
+/// The migrations that were applied, in their order.
+///
+/// # Errors
+/// When the table of migrations cannot be read.
+pub(super) fn applied(connection: &Connection) -> Result<Vec<AppliedMigration>, MigrationError> {
+    if !is_prepared(connection)? {
+        return Ok(Vec::new());
+    }
+    let read = || -> rusqlite::Result<Vec<AppliedMigration>> {
+        let sql = "SELECT name, checksum, applied_at FROM \"roadbed.migrations\" ORDER BY id";
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok(AppliedMigration { name: row.get(0)?, checksum: row.get(1)?, applied_at: row.get(2)? })
+        };
+        connection.prepare(sql)?.query_map((), row)?.collect()
+    };
+    Ok(read().map_err(engine_error)?)
+}
+
+/// Runs a seed file in one transaction.
+///
+/// # Errors
+/// When a statement fails or would change the schema; nothing of the file stays then.
+pub(super) fn seed(
+    connection: &mut Connection,
+    session: &ConnectionSession,
+    script: &Migration,
+    clock: &Clock,
+) -> Result<(), MigrationError> {
+    if !is_prepared(connection)? {
+        prepare(connection, session, clock)?;
+    }
+    session.start(&owner(), clock.timestamptz());
+    let result = seed_rows(connection, script, clock);
+    session.clear();
+    result
+}
+
+fn seed_rows(connection: &mut Connection, script: &Migration, clock: &Clock) -> Result<(), MigrationError> {
+    let transaction = begin(connection)?;
+    let mut schema = fold(&transaction)?;
+    let file = SqlFile { path: &script.path, text: &script.sql };
+    let steps = read_sql::read(&mut schema, &file)?;
+    for step in &steps {
+        if let Step::Define { offset, length, .. } = step {
+            return Err(SqlError {
+                path: file.path.to_owned(),
+                source_text: file.text.to_owned(),
+                offset: *offset,
+                length: *length,
+                sqlstate: Some("0A000".into()),
+                message: "a seed file can only write rows".into(),
+                help: Some("write this statement in a migration".into()),
+            }
+            .into());
+        }
+    }
+    Runner::new(&transaction, clock, file).run(&steps)?;
+    commit(&transaction, &schema, &file)
+}
+
+/// The role that migrations run as, with no claims.
+fn owner() -> Session {
+    Session::new(read_sql::OWNER, serde_json::Map::new())
+}
+
+fn begin(connection: &mut Connection) -> Result<Transaction<'_>, EngineError> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(engine_error)
+}
+
+fn is_prepared(connection: &Connection) -> Result<bool, EngineError> {
+    let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'roadbed.migrations'";
+    Ok(connection.query_row(sql, (), |_| Ok(())).optional().map_err(engine_error)?.is_some())
+}
+
+/// Makes the tables of the engine itself, and what `BOOTSTRAP` declares.
+fn prepare(connection: &mut Connection, session: &ConnectionSession, clock: &Clock) -> Result<(), MigrationError> {
+    session.start(&owner(), clock.timestamptz());
+    let transaction = begin(connection)?;
+    if is_prepared(&transaction)? {
+        return Ok(());
+    }
+    transaction
+        .execute_batch(TABLE)
+        .and_then(|()| transaction.execute_batch(sequences::TABLE))
+        .map_err(engine_error)?;
+    let mut schema = Arc::new(Schema::initial());
+    let steps = read_sql::read(&mut schema, &BOOTSTRAP)?;
+    Runner::new(&transaction, clock, BOOTSTRAP).run(&steps)?;
+    commit(&transaction, &schema, &BOOTSTRAP)?;
+    session.clear();
+    Ok(())
+}
+
+/// Those of `files` that come after what was applied.
+fn pending<'m>(applied: &[AppliedMigration], files: &[&'m Migration]) -> Result<Vec<&'m Migration>, MigrationError> {
+    for old in applied {
+        match files.iter().find(|file| file.name == old.name) {
+            None => return Err(MigrationError::Gone { name: old.name.clone() }),
+            Some(file) if file.checksum() != old.checksum => {
+                return Err(MigrationError::Changed { name: file.name.clone(), path: file.path.clone() });
+            }
+            Some(_) => {}
+        }
+    }
+    let latest = applied.iter().map(|old| old.name.as_str()).max();
+    let is_new = |file: &&&Migration| !applied.iter().any(|old| old.name == file.name);
+    let new: Vec<&Migration> = files.iter().filter(is_new).copied().collect();
+    match (new.first(), latest) {
+        (Some(first), Some(latest)) if first.name.as_str() < latest => {
+            Err(MigrationError::OutOfOrder { name: first.name.clone(), latest: latest.to_owned() })
+        }
+        _ => Ok(new),
+    }
+}
+
+/// A schema and how many migrations are folded into it.
+type Folded = Option<(usize, Arc<Schema>)>;
+
+/// Applies one file, unless another process has done so meanwhile. Says whether it was applied here.
+fn apply_one(
+    connection: &mut Connection,
+    files: &[&Migration],
+    migration: &Migration,
+    folded: &mut Folded,
+    clock: &Clock,
+) -> Result<bool, MigrationError> {
+    let transaction = begin(connection)?;
+    let before = applied(&transaction)?;
+    if !pending(&before, files)?.iter().any(|file| file.name == migration.name) {
+        return Ok(false);
+    }
+    let mut schema = match folded.take() {
+        Some((count, schema)) if count == before.len() => schema,
+        Some(_) | None => fold(&transaction)?,
+    };
+    let file = SqlFile { path: &migration.path, text: &migration.sql };
+    let steps = read_sql::read(&mut schema, &file)?;
+    Runner::new(&transaction, clock, file).run(&steps)?;
+    let record = "INSERT INTO \"roadbed.migrations\" (name, checksum, sql, applied_at) VALUES (?1, ?2, ?3, ?4)";
+    let values = (&migration.name, migration.checksum(), &migration.sql, clock.unix_micros());
+    transaction.execute(record, values).map_err(engine_error)?;
+    commit(&transaction, &schema, &file)?;
+    *folded = Some((before.len() + 1, schema));
+    Ok(true)
+}
+
+fn fold(connection: &Connection) -> Result<Arc<Schema>, MigrationError> {
+    let mut schema = Arc::new(Schema::initial());
+    read_sql::read(&mut schema, &BOOTSTRAP)?;
+    if !is_prepared(connection)? {
+        return Ok(schema);
+    }
+    let read = || -> rusqlite::Result<Vec<(String, String)>> {
+        let mut texts = connection.prepare("SELECT name, sql FROM \"roadbed.migrations\" ORDER BY id")?;
+        texts.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    };
+    for (name, text) in read().map_err(engine_error)? {
+        let path = format!("{name}.sql");
+        read_sql::read(&mut schema, &SqlFile { path: &path, text: &text })?;
+    }
+    Ok(schema)
+}
+
+/// Commits; foreign keys that were deferred are tested here.
+fn commit(transaction: &Transaction<'_>, schema: &Schema, file: &SqlFile<'_>) -> Result<(), MigrationError> {
+    transaction.execute_batch("COMMIT").map_err(|error| {
+        let broken = super::error::is_constraint(&error).then(|| broken_reference(transaction, schema)).flatten();
+        let error = broken.map_or_else(|| engine_error(error), EngineError::from);
+        located(file, (file.text.len(), 0), error)
+    })
+}
+
+/// The error of the statement at `place`, an offset and a length.
+fn located(file: &SqlFile<'_>, place: (usize, usize), error: EngineError) -> MigrationError {
+    let EngineError::Database(error) = error else { return error.into() };
+    let message = match error.details {
+        Some(details) => format!("{}: {details}", error.message),
+        None => error.message,
+    };
+    SqlError {
+        path: file.path.to_owned(),
+        source_text: file.text.to_owned(),
+        offset: place.0,
+        length: place.1,
+        sqlstate: Some(error.sqlstate.into_owned()),
+        message,
+        help: error.hint,
+    }
+    .into()
+}
+
+/// Carries out the steps of one file within its transaction.
+struct Runner<'a> {
+    connection: &'a Connection,
+    clock: &'a Clock,
+    file: SqlFile<'a>,
+    sequences: Sequences,
+}
+
+impl<'a> Runner<'a> {
+    fn new(connection: &'a Connection, clock: &'a Clock, file: SqlFile<'a>) -> Self {
+        Self { connection, clock, file, sequences: Sequences::default() }
+    }
+
+    fn run(mut self, steps: &[Step]) -> Result<(), MigrationError> {
+        for step in steps {
+            let (place, result) = match step {
+                Step::Define { before, after, conversions, offset, length } => {
+                    let change = SchemaChange { before, after, conversions };
+                    let result = compare::follow(self.connection, &mut self.sequences, &change);
+                    ((*offset, *length), result)
+                }
+                Step::Write { schema, statement, offset, length } => {
+                    ((*offset, *length), self.write(schema, statement))
+                }
+                Step::Copy { schema, relation, columns, format, rows, offset, length } => {
+                    let copy = CopyRows { schema, relation: schema.relation(*relation), columns, format };
+                    let text = self.file.text.get(rows.clone()).unwrap_or_default();
+                    match copy::load(self.connection, &mut self.sequences, self.clock, (&copy, text)) {
+                        Ok(()) => ((*offset, *length), Ok(())),
+                        Err(fault) => {
+                            let place = fault.place.map(|(line, length)| (rows.start + line, length));
+                            (place.unwrap_or((*offset, *length)), Err(fault.error))
+                        }
+                    }
+                }
+            };
+            result.map_err(|error| located(&self.file, place, error))?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, schema: &Schema, statement: &Statement) -> Result<(), EngineError> {
+        match statement {
+            Statement::Insert { relation, columns, rows, overriding, conflict } => {
+                let relation = schema.relation(*relation);
+                refuse_generated(relation, columns, *overriding)?;
+                let rows = match rows {
+                    Some(rows) => self.rows_of(schema, rows)?,
+                    None => vec![Vec::new()],
+                };
+                let target = Target { schema, relation, columns, conflict: conflict.as_ref() };
+                insert_rows(self.connection, &mut self.sequences, &target, rows).map_err(|fault| fault.error)
+            }
+            Statement::Update { .. } | Statement::Delete { .. } => {
+                let mut renderer = Renderer::new(schema, Dialect::Sqlite, Mode::Definition);
+                renderer.statement(statement);
+                let sql = renderer.finish().sql;
+                let changed = self.connection.execute(&sql, ());
+                changed.map(drop).map_err(|error| load::statement_error(self.connection, schema, error))
+            }
+            Statement::Select(select) => self.select(schema, select),
+        }
+    }
+
+    /// The rows of a select, as SQLite keeps their values.
+    fn rows_of(&self, schema: &Schema, select: &Select) -> Result<Vec<Vec<Cell>>, EngineError> {
+        if let Some(rows) = known_rows(select) {
+            return Ok(rows);
+        }
+        let mut statement = self.connection.prepare(&select_definition(schema, select)).map_err(engine_error)?;
+        let width = statement.column_count();
+        let row = |row: &rusqlite::Row<'_>| (0..width).map(|index| row.get(index)).collect();
+        statement.query_map((), row).and_then(Iterator::collect).map_err(engine_error)
+    }
+
+    /// A select is run for its effect: that of `setval` and `nextval`, which only stand for themselves here.
+    fn select(&mut self, schema: &Schema, select: &Select) -> Result<(), EngineError> {
+        for output in &select.outputs {
+            let Expr::Call { function, args, .. } = &output.expr else { continue };
+            if !matches!(&**function, "setval" | "nextval") {
+                continue;
+            }
+            let outputs = args.iter().map(|arg| SelectOutput { name: String::new(), expr: arg.clone() }).collect();
+            let args = Select { outputs, ..select.clone() };
+            for row in self.rows_of(schema, &args)? {
+                self.move_sequence(schema, &row)?;
+            }
+        }
+        let is_sequence = |output: &SelectOutput| matches!(&output.expr, Expr::Call { function, .. } if matches!(&**function, "setval" | "nextval"));
+        let others: Vec<SelectOutput> = select.outputs.iter().filter(|output| !is_sequence(output)).cloned().collect();
+        if others.is_empty() && !select.outputs.is_empty() {
+            return Ok(());
+        }
+        self.rows_of(schema, &Select { outputs: others, ..select.clone() }).map(drop)
+    }
+
+    fn move_sequence(&mut self, schema: &Schema, args: &[Cell]) -> Result<(), EngineError> {
+        let Some(Cell::Text(name)) = args.first() else { return Ok(()) };
+        let sequence = find_sequence(schema, name)?;
+        match (args.get(1), args.get(2)) {
+            (Some(Cell::Integer(value)), called) => {
+                let called = called != Some(&Cell::Integer(0));
+                self.sequences.set(self.connection, &sequence, *value, called)
+            }
+            // As in PostgreSQL, `setval` of null changes nothing.
+            (Some(_), _) => Ok(()),
+            (None, _) => self.sequences.take(self.connection, &sequence, 1).map(drop),
+        }
+    }
+}
+
+/// Rows that need no database to be known.
+fn known_rows(select: &Select) -> Option<Vec<Vec<Cell>>> {
+    let plain = select.with.is_empty() && select.combined.is_empty() && select.order.is_empty();
+    if select.values.is_empty() || !plain || select.limit.is_some() || select.offset.is_some() {
+        return None;
+    }
+    let cell = |expr: &Expr| match expr {
+        Expr::Value { value, .. } => Some(to_sql(value.clone())),
+        _ => None,
+    };
+    select.values.iter().map(|row| row.iter().map(cell).collect()).collect()
+}
+
+fn refuse_generated(relation: &Relation, columns: &[ColumnId], overriding: bool) -> Result<(), DatabaseError> {
+    for id in columns {
+        let column = relation.column_by_id(*id);
+        let message = || format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
+        match &column.default {
+            Some(DefaultValue::Generated(_)) => {
+                let details = format!("Column \"{}\" is a generated column.", column.name);
+                return Err(DatabaseError::new("428C9", message()).details(details));
+            }
+            Some(DefaultValue::Identity { always: true, .. }) if !overriding => {
+                let details = format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name);
+                let hint = "Use OVERRIDING SYSTEM VALUE to override.";
+                return Err(DatabaseError::new("428C9", message()).details(details).hint(hint));
+            }
+            Some(
+                DefaultValue::Identity { .. }
+                | DefaultValue::Expr(_)
+                | DefaultValue::Sequence { .. }
+                | DefaultValue::Engine(_),
+            )
+            | None => {}
+        }
+    }
+    Ok(())
+}
+
+/// A sequence as `setval` names it: `"public.films_id_seq"`, perhaps without a schema, perhaps with quotes.
+fn find_sequence(schema: &Schema, text: &str) -> Result<sequences::SequenceOf, DatabaseError> {
+    let parts: Vec<String> = text.split('.').map(|part| part.trim_matches('"').to_owned()).collect();
+    let found = match &parts[..] {
+        [namespace, name] => schema.sequences.get_key_value(&(namespace.clone(), name.clone())),
+        [name] => schema
+            .sequences
+            .get_key_value(&("public".to_owned(), name.clone()))
+            .or_else(|| schema.sequences.iter().find(|((_, other), _)| other == name)),
+        _ => None,
+    };
+    found
+        .map(|(name, sequence)| sequences::named(name, Some(sequence)))
+        .ok_or_else(|| DatabaseError::new("42P01", format!("relation \"{text}\" does not exist")))
+}
