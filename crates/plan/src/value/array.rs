@@ -16,7 +16,7 @@ const MAX_DIMENSIONS: usize = 6;
 pub(crate) fn parse_array(text: &str, item: &Type, clock: &Clock) -> Result<Value, DatabaseError> {
     let mut reader = LiteralReader { text, rest: text, item, clock, out: Vec::new(), dimensions: Vec::new() };
     reader.skip_space();
-    reader.skip_bounds();
+    reader.skip_bounds()?;
     if !reader.rest.starts_with('{') {
         return Err(malformed(text, "Array value must start with \"{\" or dimension information."));
     }
@@ -136,13 +136,26 @@ impl LiteralReader<'_> {
     }
 
     /// `[2:4]=` says where the subscripts start, which a JSON array cannot keep.
-    fn skip_bounds(&mut self) {
-        if self.rest.starts_with('[')
-            && let Some((_, rest)) = self.rest.split_once('=')
-        {
-            self.rest = rest;
-            self.skip_space();
+    fn skip_bounds(&mut self) -> Result<(), DatabaseError> {
+        if !self.rest.starts_with('[') {
+            return Ok(());
         }
+        let fault = |details: &str| malformed(self.text, details);
+        let mut rest = self.rest;
+        while let Some(inside) = rest.strip_prefix('[') {
+            let end = inside.find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | ':')).unwrap_or(inside.len());
+            if end == 0 {
+                return Err(fault("\"[\" must introduce explicitly-specified array dimensions."));
+            }
+            let after = inside[end..].strip_prefix(']');
+            rest = after.ok_or_else(|| fault("Missing \"]\" after array dimensions."))?;
+        }
+        self.rest = rest.strip_prefix('=').ok_or_else(|| fault("Missing \"=\" after array dimensions."))?;
+        self.skip_space();
+        if !self.rest.starts_with('{') {
+            return Err(malformed(self.text, "Array contents must start with \"{\"."));
+        }
+        Ok(())
     }
 
     fn unexpected(&self) -> DatabaseError {

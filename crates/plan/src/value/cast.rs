@@ -56,7 +56,9 @@ fn int_of(value: &Value) -> i64 {
 fn through_text(value: &Value, from: &Type, to: &Type, clock: &Clock) -> Result<Value, DatabaseError> {
     let printed = match (from, value) {
         (Type::Bool, _) if to.is_text() => if int_of(value) != 0 { "true" } else { "false" }.to_owned(),
-        (Type::Char(_), Value::Text(text)) => text.trim_end_matches(' ').to_owned(),
+        (Type::Char(_), Value::Text(text)) if matches!(to, Type::Text | Type::Varchar(_)) => {
+            text.trim_end_matches(' ').to_owned()
+        }
         _ => to_text(value, from),
     };
     match to {

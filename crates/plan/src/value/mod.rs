@@ -16,10 +16,12 @@ mod json;
 mod json_syntax;
 mod numeric;
 mod parse;
+mod regex;
 #[cfg(test)]
 mod tests;
 mod types;
 
+pub use self::regex::{RegexOptions, regex, regex_with};
 pub use cast::cast;
 pub use format::{to_text, write_text};
 pub use json::{from_json, from_json_member, write_json, write_json_string};

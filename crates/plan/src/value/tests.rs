@@ -105,3 +105,136 @@ fn written_texts_are_read_back_as_the_same_value() {
 fn the_bounds_of_an_array_are_not_kept() {
     assert_eq!(answer("[2:3]={1,2}", &type_named("integer[]"))["text"], "{1,2}");
 }
+
+/// One operation of `cases/arithmetic.jsonl` on its arguments as texts.
+fn evaluate(operation: &str, args: &[&str]) -> Result<String, DatabaseError> {
+    use arithmetic::*;
+    let clock = &Clock::System;
+    let int = |index: usize| args[index].parse::<i64>().unwrap();
+    let float = |index: usize| match parse(args[index], &Type::Float8, clock) {
+        Ok(Value::Float(number)) => number,
+        other => panic!("{other:?} is no float"),
+    };
+    let value = |index: usize, ty: &str| parse(args[index], &type_named(ty), clock).unwrap();
+    let moment = |index: usize, ty: &str| match value(index, ty) {
+        Value::Int(number) => number,
+        other => panic!("{other:?} is no moment"),
+    };
+    let timestamp = |index| moment(index, "timestamp");
+    let show = |number: i64, ty: &str| to_text(&Value::Int(number), &type_named(ty));
+    let order = |ordering: std::cmp::Ordering| (ordering as i8).to_string();
+    let operator = |name: &str| match name {
+        "add" => Arithmetic::Add,
+        "subtract" => Arithmetic::Subtract,
+        "multiply" => Arithmetic::Multiply,
+        "divide" => Arithmetic::Divide,
+        "modulo" => Arithmetic::Modulo,
+        other => panic!("{other} is no operator"),
+    };
+    Ok(match operation {
+        "numeric_negate" => numeric_negate(args[0])?,
+        "numeric_abs" => numeric_abs(args[0])?,
+        "numeric_ceil" => numeric_ceil(args[0])?,
+        "numeric_floor" => numeric_floor(args[0])?,
+        "numeric_sign" => numeric_sign(args[0])?,
+        "numeric_sqrt" => numeric_sqrt(args[0])?,
+        "numeric_exp" => numeric_exp(args[0])?,
+        "numeric_ln" => numeric_ln(args[0])?,
+        "numeric_log" => numeric_log("10", args[0])?,
+        "numeric_log2" => numeric_log(args[0], args[1])?,
+        "numeric_power" => numeric_power(args[0], args[1])?,
+        "numeric_round" => numeric_round(args[0], int(1))?,
+        "numeric_trunc" => numeric_trunc(args[0], int(1))?,
+        "numeric_compare" => order(compare_numerics(args[0], args[1])),
+        "interval_compare" => order(compare_intervals(args[0], args[1])),
+        "interval_add" => interval_add(args[0], args[1])?,
+        "interval_subtract" => interval_subtract(args[0], args[1])?,
+        "interval_negate" => interval_negate(args[0])?,
+        "interval_multiply" => interval_multiply(args[0], float(1))?,
+        "interval_divide" => interval_divide(args[0], float(1))?,
+        "justify_days" => interval_justify_days(args[0])?,
+        "justify_hours" => interval_justify_hours(args[0])?,
+        "justify_interval" => interval_justify_interval(args[0])?,
+        "timestamp_add" => show(timestamp_add_interval(timestamp(0), args[1])?, "timestamp"),
+        "timestamp_difference" => timestamp_difference(timestamp(0), timestamp(1))?,
+        "age" => age(timestamp(0), timestamp(1))?,
+        "extract" => {
+            let field = extract(args[0], &value(1, args[2]), &type_named(args[2]))?;
+            to_text(&field, &Type::Numeric(None))
+        }
+        "date_part" => to_text(&date_part(args[0], &value(1, args[2]), &type_named(args[2]))?, &Type::Float8),
+        "date_trunc" => show(date_trunc(args[0], timestamp(1), &Type::Timestamp)?, "timestamp"),
+        "interval_trunc" => interval_trunc(args[0], args[1])?,
+        "time_add" => show(time_add_interval(moment(0, "time"), args[1]), "time"),
+        "make_date" => show(make_date(int(0), int(1), int(2))?, "date"),
+        "make_time" => show(make_time(int(0), int(1), float(2))?, "time"),
+        "make_interval" => make_interval([int(0), int(1), int(2), int(3), int(4), int(5)], float(6))?,
+        "to_timestamp" => show(timestamp_from_epoch(float(0))?, "timestamptz"),
+        "date_add" => show(date_add_days(moment(0, "date"), int(1))?, "date"),
+        "date_add_interval" => show(date_add_interval(moment(0, "date"), args[1])?, "timestamp"),
+        "zone_local" => show(shift_zone(args[0], timestamp(1), true)?, "timestamp"),
+        "zone_moment" => show(shift_zone(args[0], timestamp(1), false)?, "timestamptz"),
+        other => match other.split_once('_').unwrap() {
+            ("numeric", name) => numeric_arithmetic(operator(name), args[0], args[1])?,
+            ("int", name) => int_arithmetic(operator(name), int(0), int(1), &Type::Int4)?.to_string(),
+            ("float", name) => {
+                to_text(&Value::Float(float_arithmetic(operator(name), float(0), float(1))?), &Type::Float8)
+            }
+            _ => panic!("{other} is no operation"),
+        },
+    })
+}
+
+#[test]
+fn operations_give_what_postgresql_gives() {
+    let mut wrong = Vec::new();
+    for case in cases(include_str!("cases/arithmetic.jsonl")) {
+        let operation = case[0].as_str().unwrap();
+        let args: Vec<&str> = case[1].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect();
+        let found = evaluate(operation, &args).map_or_else(|error| error_json(&error), Json::from);
+        if found != case[2] {
+            wrong.push(format!("{operation} {args:?}\n  wanted {}\n  found  {found}", case[2]));
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn casts_give_what_postgresql_gives() {
+    let mut wrong = Vec::new();
+    for case in cases(include_str!("cases/cast.jsonl")) {
+        let [text, from, to] = [0, 1, 2].map(|index| case[1][index].as_str().unwrap());
+        let (from, to) = (type_named(from), type_named(to));
+        let value = parse(text, &from, &Clock::System).unwrap();
+        let found = match cast(&value, &from, &to, &Clock::System) {
+            Ok(value) => to_text(&value, &to).into(),
+            Err(error) => error_json(&error),
+        };
+        if found != case[2] {
+            wrong.push(format!("{}\n  wanted {}\n  found  {found}", case[1], case[2]));
+        }
+    }
+    assert_none(&wrong);
+}
+
+/// The first line of `cases/regex.jsonl` lists the texts; each further one says which of them match.
+#[test]
+fn patterns_match_what_they_match_in_postgresql() {
+    let mut lines = cases(include_str!("cases/regex.jsonl"));
+    let texts = lines.next().unwrap();
+    let mut wrong = Vec::new();
+    for case in lines {
+        let (pattern, any_case) = (case[0].as_str().unwrap(), case[1].as_bool().unwrap());
+        let found = match regex(pattern, any_case) {
+            Ok(regex) => {
+                texts.iter().map(|text| if regex.is_match(text.as_str().unwrap()) { '1' } else { '0' }).collect()
+            }
+            Err(error) if error.sqlstate == "0A000" => continue,
+            Err(error) => format!("{} {}", error.sqlstate, error.message),
+        };
+        if found != case[2] {
+            wrong.push(format!("{pattern:?} {any_case}\n  wanted {}\n  found  {found:?}", case[2]));
+        }
+    }
+    assert_none(&wrong);
+}

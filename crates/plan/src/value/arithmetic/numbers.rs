@@ -221,7 +221,7 @@ pub fn numeric_negate(text: &str) -> Result<String, DatabaseError> {
 }
 
 pub fn numeric_abs(text: &str) -> Result<String, DatabaseError> {
-    Ok(text.trim_start_matches('-').to_owned())
+    Ok(Numeric::parse(text)?.to_string().trim_start_matches('-').to_owned())
 }
 
 /// `round(text, scale)`: half away from zero.

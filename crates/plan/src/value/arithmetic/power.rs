@@ -2,7 +2,7 @@
 
 use bigdecimal::num_bigint::{BigInt, Sign};
 
-use super::numbers::{MAX_DISPLAY_SCALE, MIN_SIGNIFICANT_DIGITS};
+use super::numbers::{MAX_DISPLAY_SCALE, MIN_SIGNIFICANT_DIGITS, leading_group};
 use crate::error::DatabaseError;
 use crate::value::fault::division_by_zero;
 use crate::value::numeric::{Decimal, Numeric, overflow, power_of_ten};
@@ -33,17 +33,15 @@ pub fn numeric_power(base: &str, exponent: &str) -> Result<String, DatabaseError
     if estimate > 131_072.0 {
         return Err(overflow());
     }
-    let scale =
-        (MIN_SIGNIFICANT_DIGITS - estimate as i64).max(base.scale).max(exponent.scale).clamp(0, MAX_DISPLAY_SCALE);
-    match i32::try_from(&whole.unscaled) {
-        Ok(times) if is_whole => Ok(whole_power(base, times, scale).checked()?.to_string()),
-        _ => {
-            let digits = scale + estimate.abs() as i64 + GUARD;
-            let logarithm = ln_fixed(base, digits) * &exponent.unscaled / power_of_ten(exponent.scale);
-            let power = exp_fixed(&logarithm, digits);
-            Ok(Decimal { unscaled: power, scale: digits }.round(scale).to_string())
-        }
+    if is_whole && let Ok(times) = i32::try_from(&whole.unscaled) {
+        let scale = MIN_SIGNIFICANT_DIGITS.max(base.scale).min(MAX_DISPLAY_SCALE);
+        return Ok(whole_power(base, times, scale).checked()?.to_string());
     }
+    let least = base.scale.max(exponent.scale);
+    let scale = (MIN_SIGNIFICANT_DIGITS - estimate as i64).max(least).clamp(0, MAX_DISPLAY_SCALE);
+    let digits = scale + estimate.abs() as i64 + GUARD;
+    let logarithm = ln_fixed(base, digits) * &exponent.unscaled / power_of_ten(exponent.scale);
+    Ok(Decimal { unscaled: exp_fixed(&logarithm, digits), scale: digits }.round(scale).to_string())
 }
 
 fn power_of_special(base: &Numeric, exponent: &Numeric) -> Result<String, DatabaseError> {
@@ -93,7 +91,8 @@ pub fn numeric_exp(number: &str) -> Result<String, DatabaseError> {
         other @ (Numeric::NaN | Numeric::Infinity) => return Ok(other.to_string()),
     };
     let estimate = Numeric::Finite(decimal.clone()).to_float() * std::f64::consts::LOG10_E;
-    if estimate > 131_072.0 {
+    let value = Numeric::Finite(decimal.clone()).to_float();
+    if value >= 6_000.0 {
         return Err(overflow());
     }
     let scale = (MIN_SIGNIFICANT_DIGITS - estimate.max(-2_000.0) as i64).max(decimal.scale).clamp(0, MAX_DISPLAY_SCALE);
@@ -125,8 +124,7 @@ pub fn numeric_log(base: &str, number: &str) -> Result<String, DatabaseError> {
         return Err(division_by_zero());
     }
     let quotient = Decimal { unscaled: ln_fixed(&decimal, digits) * power_of_ten(digits) / below, scale: digits };
-    let weight = log10_estimate(&quotient);
-    let weight = if quotient.is_zero() { 0 } else { weight.trunc() as i64 };
+    let weight = ln_weight(&decimal) - ln_weight(&base);
     let scale = (MIN_SIGNIFICANT_DIGITS - weight).max(base.scale).max(decimal.scale).clamp(0, MAX_DISPLAY_SCALE);
     Ok(quotient.round(scale).to_string())
 }
@@ -148,11 +146,14 @@ fn positive(text: &str) -> Result<Result<Decimal, Numeric>, DatabaseError> {
 
 /// The decimal weight of a logarithm, as PostgreSQL estimates it.
 fn ln_weight(number: &Decimal) -> i64 {
-    let logarithm = (log10_estimate(number) * std::f64::consts::LN_10).abs();
-    if logarithm == 0.0 {
-        return 0;
+    let logarithm = log10_estimate(number) * std::f64::consts::LN_10;
+    if (-0.105_360_515..=0.095_310_180).contains(&logarithm) {
+        let one = Decimal { unscaled: power_of_ten(number.scale), scale: number.scale };
+        let (weight, group) =
+            leading_group(&Decimal { unscaled: &number.unscaled - one.unscaled, scale: number.scale });
+        return weight * 4 + (group.abs().max(1) as f64).log10() as i64;
     }
-    logarithm.log10() as i64
+    logarithm.abs().log10() as i64
 }
 
 /// `ln(number) * 10^digits`: the leading digits by the series, the power of ten by a multiple of `ln(10)`.

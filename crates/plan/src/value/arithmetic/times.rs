@@ -237,8 +237,7 @@ pub fn make_time(hour: i64, minute: i64, second: f64) -> Result<i64, DatabaseErr
         let mut seconds = Vec::new();
         write_float8(&mut seconds, second);
         let seconds = String::from_utf8_lossy(&seconds).into_owned();
-        let padded = if second.abs() < 10.0 { format!("0{seconds}") } else { seconds };
-        let message = format!("time field value out of range: {hour}:{minute:02}:{padded}");
+        let message = format!("time field value out of range: {hour}:{minute:02}:{seconds:0>2}");
         return Err(DatabaseError::new(DATETIME_OVERFLOW, message));
     }
     Ok(time)

@@ -94,6 +94,7 @@ pub fn extract(field: &str, value: &Value, ty: &Type) -> Result<Value, DatabaseE
     let wanted = unit(field).ok_or_else(|| unrecognized(field, ty))?;
     let found = match (value, ty) {
         (Value::Null, _) => return Ok(Value::Null),
+        (Value::Int(_), Type::Date) if date_field(wanted, 0).is_none() => None,
         (Value::Int(days), Type::Date) => match infinite_part(wanted, *days == DATE_LATE, *days == DATE_EARLY) {
             Some(part) => return Ok(part),
             None => date_field(wanted, *days),
@@ -244,6 +245,9 @@ fn interval_epoch(interval: Interval) -> Option<Decimal> {
 
 /// `date_trunc(field, timestamp)`; `ty` is the timestamp's type, for errors.
 pub fn date_trunc(field: &str, timestamp: i64, ty: &Type) -> Result<i64, DatabaseError> {
+    if matches!(timestamp, TIMESTAMP_EARLY | TIMESTAMP_LATE) {
+        return Ok(timestamp);
+    }
     let wanted = unit(field).ok_or_else(|| unrecognized(field, ty))?;
     let (days, micros) = split_timestamp(timestamp);
     let date = Civil::from_days(days);
@@ -257,11 +261,9 @@ pub fn date_trunc(field: &str, timestamp: i64, ty: &Type) -> Result<i64, Databas
     };
     let first = |year: i64, month: i64| Civil { year, month, day: 1 };
     // Years before 1 are counted back from 1 BC, so that each span ends with it.
-    let span_start = |size: i64| {
-        first(
-            if date.year > 0 { (date.year - 1) / size * size + 1 } else { -((size - 1 - date.year) / size * size) + 1 },
-            1,
-        )
+    let span_start = |size: i64| match date.year {
+        year @ 1.. => first((year - 1) / size * size + 1, 1),
+        year => first(1 - (size - year) / size * size, 1),
     };
     let start = match wanted {
         _ if size.is_some() => date,
@@ -273,11 +275,9 @@ pub fn date_trunc(field: &str, timestamp: i64, ty: &Type) -> Result<i64, Databas
         Unit::Decade => first(date.year.div_euclid(10) * 10, 1),
         Unit::Century => span_start(100),
         Unit::Millennium => span_start(1_000),
-        _ => return Err(unsupported(field, ty)),
+        Unit::Zone | Unit::ZoneHour | Unit::ZoneMinute => return Err(unsupported(field, ty)),
+        _ => return Err(unrecognized(field, ty)),
     };
-    if matches!(timestamp, TIMESTAMP_EARLY | TIMESTAMP_LATE) {
-        return Ok(timestamp);
-    }
     let time = size.map_or(0, |size| micros / size * size);
     join_timestamp(start.days(), time).ok_or_else(timestamp_out_of_range)
 }
@@ -305,7 +305,8 @@ pub fn interval_trunc(field: &str, interval: &str) -> Result<String, DatabaseErr
             let details = "Months usually have fractional weeks.";
             return Err(unsupported(field, &Type::Interval).details(details));
         }
-        _ => return Err(unsupported(field, &Type::Interval)),
+        Unit::Zone | Unit::ZoneHour | Unit::ZoneMinute => return Err(unsupported(field, &Type::Interval)),
+        _ => return Err(unrecognized(field, &Type::Interval)),
     };
     Ok(cut.to_string())
 }
