@@ -127,9 +127,7 @@ impl Server {
     /// When the address is taken or not this machine's.
     pub async fn listen(&self) -> Result<TcpListener, StartError> {
         let address = &self.settings.server.listen;
-        TcpListener::bind(address)
-            .await
-            .map_err(|source| StartError::Listen { address: address.clone(), source })
+        TcpListener::bind(address).await.map_err(|source| StartError::Listen { address: address.clone(), source })
     }
 
     /// Serves until `stop` says so, then lets running requests end.

@@ -32,7 +32,7 @@ pub(crate) fn jwt_secret(settings: &Settings) -> Result<Option<SecretString>, Ke
 
 fn make(file: &Path) -> std::io::Result<SecretString> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
     let text = URL_SAFE_NO_PAD.encode(bytes);
     if let Some(folder) = file.parent() {
         crate::files::make_private_folder(folder)?;

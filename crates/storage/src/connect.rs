@@ -27,7 +27,7 @@ pub struct ConnectOptions {
 pub fn connect(url: &str, options: ConnectOptions, clock: Clock) -> Result<Arc<dyn Engine>, EngineError> {
     let scheme = url.split(':').next().unwrap_or_default();
     match scheme {
-        #[cfg(any())]
+        #[cfg(feature = "sqlite")]
         "sqlite" => sqlite(url, &options, clock),
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => postgres(url, options, clock),
@@ -37,7 +37,7 @@ pub fn connect(url: &str, options: ConnectOptions, clock: Clock) -> Result<Arc<d
     }
 }
 
-#[cfg(any())]
+#[cfg(feature = "sqlite")]
 fn sqlite(url: &str, options: &ConnectOptions, clock: Clock) -> Result<Arc<dyn Engine>, EngineError> {
     use crate::sqlite::{SqliteEngine, SqliteLocation, SqliteOptions};
     let file = url.trim_start_matches("sqlite:").trim_start_matches("//");

@@ -35,7 +35,11 @@ pub(super) async fn run(access: &Access) -> miette::Result<()> {
     engine.close().await;
     let mut rows = access_table(&schema?, &settings.rest.schemas);
     rows.retain(|row| role.as_ref().is_none_or(|role| *role == row.role));
-    if *json { print_json(&rows) } else { print_text(&rows) }
+    if *json {
+        print_json(&rows)
+    } else {
+        print_text(&rows)
+    }
     Ok(())
 }
 

@@ -63,7 +63,8 @@ async fn reset(settings: &Settings, yes: bool) -> miette::Result<()> {
     let url = settings.database_url();
     let Some(file) = url.strip_prefix("sqlite:") else {
         return Err(miette::miette!(
-            help = "drop and create it with `dropdb` and `createdb`, then run `roadbed migrate up` and `roadbed db seed`",
+            help =
+                "drop and create it with `dropdb` and `createdb`, then run `roadbed migrate up` and `roadbed db seed`",
             "`db reset` deletes SQLite files only, never a PostgreSQL database"
         ));
     };

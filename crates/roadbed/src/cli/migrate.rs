@@ -99,7 +99,8 @@ async fn status(settings: &Settings, json: bool) -> miette::Result<()> {
     };
     let rows: Vec<_> = migrations.iter().map(|m| (m.name.clone(), state(&m.name, &m.checksum()))).collect();
     if json {
-        let list: Vec<_> = rows.iter().map(|(name, state)| serde_json::json!({ "name": name, "state": state })).collect();
+        let list: Vec<_> =
+            rows.iter().map(|(name, state)| serde_json::json!({ "name": name, "state": state })).collect();
         report::line(serde_json::Value::Array(list));
     } else {
         rows.iter().for_each(|(name, state)| report::line(format!("{state:8} {name}")));

@@ -17,6 +17,28 @@ impl Setting {
     }
 }
 
+/// What a setting's value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Number,
+    Bool,
+    List,
+}
+
+impl Setting {
+    /// Told by the default; the only settings without one that are not text are named here.
+    pub fn kind(&self) -> Kind {
+        match self.default.as_bytes().first() {
+            None if self.name == "rest.max-rows" => Kind::Number,
+            None | Some(b'"') => Kind::Text,
+            Some(b'[') => Kind::List,
+            Some(b't' | b'f') => Kind::Bool,
+            Some(_) => Kind::Number,
+        }
+    }
+}
+
 const fn setting(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
     Setting { name, default, meaning }
 }

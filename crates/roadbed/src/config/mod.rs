@@ -10,7 +10,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-pub use list::{SETTINGS, Setting};
+pub use list::{Kind, SETTINGS, Setting};
 pub use read::{Flags, SettingsError, load};
 
 /// Everything that can be set, read and checked.

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Value};
-use figment::{Figment, Profile, Provider};
 use serde::Deserialize;
 
-use super::list::SETTINGS;
+use super::list::{Kind, SETTINGS};
 use super::{Cors, DatabaseSettings, Jwt, Limits, Log, RestSection, Server, Settings};
 
 /// What the command line can set.
@@ -36,7 +36,10 @@ pub enum SettingsError {
         help: Option<String>,
     },
     #[error("`{folder}` is not a folder")]
-    #[diagnostic(code(roadbed::settings::folder), help("name an existing folder, or make one with `roadbed init {folder}`"))]
+    #[diagnostic(
+        code(roadbed::settings::folder),
+        help("name an existing folder, or make one with `roadbed init {folder}`")
+    )]
     NoFolder { folder: String },
 }
 
@@ -124,21 +127,30 @@ fn check_file(file: &Path) -> Result<(), SettingsError> {
     Ok(())
 }
 
-fn from_variable(variable: &str, text: &str) -> Result<impl Provider + use<>, SettingsError> {
+fn from_variable(variable: &str, text: &str) -> Result<Figment, SettingsError> {
     let found = SETTINGS.iter().find(|setting| setting.variable() == variable);
     let Some(setting) = found else {
         let names = SETTINGS.iter().map(|setting| setting.variable()).collect::<Vec<_>>();
         let help = nearest(variable, names.iter().map(String::as_str)).map(|name| format!("did you mean `{name}`?"));
         return Err(SettingsError::Unknown { name: variable.into(), place: "the environment".into(), help });
     };
-    let value = if setting.default.starts_with('[') && !text.trim_start().starts_with('[') {
-        text.split(',').map(|item| Value::from(item.trim())).collect::<Vec<_>>().into()
-    } else if setting.default.starts_with('"') || setting.default.is_empty() && text.parse::<u64>().is_err() {
-        Value::from(text)
-    } else {
-        text.parse::<Value>().unwrap_or_else(|never| match never {})
-    };
-    Ok(Serialized::from(value, Profile::Default).key(setting.name))
+    let as_text = || Figment::from(Serialized::default(setting.name, text));
+    Ok(match setting.kind() {
+        Kind::Text => as_text(),
+        Kind::List if !text.trim_start().starts_with('[') => {
+            let items: Vec<_> = text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect();
+            Figment::from(Serialized::default(setting.name, items))
+        }
+        // What is no number, truth value or list is kept as text, so that reading it says what was expected.
+        Kind::List | Kind::Number | Kind::Bool => match toml_value(text) {
+            Some(value) => Figment::from(Serialized::default(setting.name, value)),
+            None => as_text(),
+        },
+    })
+}
+
+fn toml_value(text: &str) -> Option<Value> {
+    Figment::from(Toml::string(&format!("value = {text}"))).extract_inner("value").ok()
 }
 
 fn unknown(name: &str, place: &str) -> SettingsError {

@@ -45,7 +45,12 @@ pub(super) fn unauthorized(error: &AuthError) -> Response {
 }
 
 pub(super) async fn not_found() -> Response {
-    respond(StatusCode::NOT_FOUND, "PGRST125", "Invalid path specified in request URL", Some("The API is at /rest/v1/."))
+    respond(
+        StatusCode::NOT_FOUND,
+        "PGRST125",
+        "Invalid path specified in request URL",
+        Some("The API is at /rest/v1/."),
+    )
 }
 
 pub(super) fn uri_too_long(length: usize, limit: usize) -> Response {

@@ -44,11 +44,14 @@ pub(super) async fn log(mut request: Request, next: Next) -> Response {
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let sane = |id: &&HeaderValue| {
         let bytes = id.as_bytes();
-        (1..=128).contains(&bytes.len()) && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+        (1..=128).contains(&bytes.len())
+            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
     };
-    headers.get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(|| {
-        HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).expect("a uuid is a header value")
-    })
+    headers
+        .get(REQUEST_ID)
+        .filter(sane)
+        .cloned()
+        .unwrap_or_else(|| HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).expect("a uuid is a header value"))
 }
 
 /// 414 for what no real request needs.
@@ -88,8 +91,9 @@ pub(super) async fn session(
 fn request_settings(request: &Request) -> RequestSettings {
     let secret = [header::AUTHORIZATION, header::COOKIE, HeaderName::from_static("apikey")];
     let headers = request.headers().iter().filter(|(name, _)| !secret.contains(name));
-    let headers: Map<String, Json> =
-        headers.map(|(name, value)| (name.to_string(), Json::String(String::from_utf8_lossy(value.as_bytes()).into()))).collect();
+    let headers: Map<String, Json> = headers
+        .map(|(name, value)| (name.to_string(), Json::String(String::from_utf8_lossy(value.as_bytes()).into())))
+        .collect();
     RequestSettings {
         method: request.method().to_string(),
         path: request.uri().path().to_owned(),

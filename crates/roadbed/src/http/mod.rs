@@ -75,10 +75,28 @@ fn cors(cors: &Cors) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins)
         .allow_headers(AllowHeaders::mirror_request())
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::PUT, Method::DELETE, Method::OPTIONS])
+        .allow_methods([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PATCH,
+            Method::PUT,
+            Method::DELETE,
+            Method::OPTIONS,
+        ])
         .expose_headers(
-            ["content-encoding", "content-location", "content-range", "content-type", "date", "location", "preference-applied", "range-unit", "x-request-id"]
-                .map(HeaderName::from_static),
+            [
+                "content-encoding",
+                "content-location",
+                "content-range",
+                "content-type",
+                "date",
+                "location",
+                "preference-applied",
+                "range-unit",
+                "x-request-id",
+            ]
+            .map(HeaderName::from_static),
         )
         .max_age(Duration::from_secs(86_400))
 }

@@ -62,7 +62,8 @@ async fn hold_writer(engine: &SqliteEngine) -> crossbeam_channel::Sender<()> {
     release
 }
 
-const ENDLESS: &str = "insert into t with recursive n(i) as (select 1 union all select i + 1 from n) select null from n";
+const ENDLESS: &str =
+    "insert into t with recursive n(i) as (select 1 union all select i + 1 from n) select null from n";
 
 #[tokio::test]
 async fn a_read_sees_every_write_that_was_answered_before() {
