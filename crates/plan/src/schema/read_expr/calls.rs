@@ -38,6 +38,40 @@ const ROW_FUNCTIONS: &[(&str, &str)] = &[
     ("unnest", "write `= any (array)`"),
 ];
 
+/// Functions that only PostgreSQL has, with what to write instead.
+const POSTGRES_ONLY: &[(&str, &str)] = &[
+    ("convert_from", "keep the value as text"),
+    ("convert_to", "keep the value as bytea"),
+    ("crypt", "hash passwords in the application"),
+    ("currval", "use `generated … as identity`, and read the row that was inserted"),
+    ("date_bin", "write `date_trunc`"),
+    ("digest", "write `sha256`"),
+    ("gen_random_bytes", "write `gen_random_uuid()`"),
+    ("gen_salt", "hash passwords in the application"),
+    ("hmac", "sign in the application"),
+    ("jsonb_insert", "write `jsonb_set`"),
+    ("jsonb_path_exists", "write `@>`"),
+    ("jsonb_path_query", "write `->` and `#>`"),
+    ("jsonb_path_query_first", "write `->` and `#>`"),
+    ("lastval", "use `generated … as identity`, and read the row that was inserted"),
+    ("nextval", "use `generated … as identity` or a column default"),
+    ("pg_advisory_lock", "leave it out: writes do not run beside each other here"),
+    ("pg_advisory_xact_lock", "leave it out: writes do not run beside each other here"),
+    ("pg_get_serial_sequence", "leave it out: identities follow the greatest value by themselves"),
+    ("pg_notify", "subscribe to the table's changes"),
+    ("pg_sleep", "leave it out"),
+    ("pg_typeof", "write the type's name"),
+    ("plainto_tsquery", "write `ilike`"),
+    ("set_config", "send the value as a claim"),
+    ("setval", "leave it out: identities follow the greatest value by themselves"),
+    ("similarity", "write `ilike`"),
+    ("to_number", "write a cast"),
+    ("to_tsquery", "write `ilike`"),
+    ("to_tsvector", "write `ilike`"),
+    ("unaccent", "keep the plain text in a column of its own"),
+    ("websearch_to_tsquery", "write `ilike`"),
+];
+
 /// Functions that only a window gives a meaning.
 const WINDOW_FUNCTIONS: &[&str] = &[
     "cume_dist",
@@ -131,8 +165,10 @@ impl Resolver<'_> {
         }
         let types: Vec<Type> = call.args.iter().map(Expr::ty).collect();
         let candidates = self.candidates(&call);
-        let assumed: Vec<Type> = types.clone();
-        let chosen = match exact(&candidates, &assumed) {
+        if candidates.is_empty() {
+            refuse_postgres_only(&call)?;
+        }
+        let chosen = match exact(&candidates, &types) {
             Some(found) => found.clone(),
             None => match choose(&candidates, &types) {
                 Choice::One(found) => found.clone(),
@@ -144,7 +180,6 @@ impl Resolver<'_> {
         match chosen.of.clone() {
             Meaning::BuiltIn(signature) => {
                 let (args, result) = self.arguments(&chosen.params, signature.result, &call, &types)?;
-                debug_assert_eq!(args.len(), types.len(), "each argument is converted once");
                 Ok(Expr::call(signature.name, args, result))
             }
             Meaning::Own(function) => {
@@ -379,6 +414,13 @@ fn refuse_forms(call: &FuncCall, name: &str, at: At) -> Read<()> {
         return Err(ExprError::unsupported(at, format!("`{name}`, which gives rows,"), *instead));
     }
     Ok(())
+}
+
+fn refuse_postgres_only(call: &Call<'_>) -> Read<()> {
+    match POSTGRES_ONLY.iter().find(|(name, _)| *name == call.name) {
+        Some((name, instead)) => Err(ExprError::unsupported(call.at, format!("the function `{name}`"), *instead)),
+        None => Ok(()),
+    }
 }
 
 /// PostgreSQL's error for a call that no function answers.

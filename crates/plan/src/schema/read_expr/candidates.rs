@@ -2,7 +2,7 @@
 
 use crate::value::Type;
 
-use super::coerce::{Category, Context, cast_context, category, is_preferred, same, unsized_type};
+use super::coerce::{Category, Context, cast_context, category, common, is_preferred, same, unsized_type};
 use super::functions::{Kind, Signature};
 
 /// An overload that a call might mean, spread to as many parameters as the call has arguments.
@@ -91,10 +91,8 @@ pub(super) enum Choice<'c, T> {
 /// The best by PostgreSQL's rules; `types` with [`Type::Unknown`] for bare constants.
 pub(super) fn choose<'c, T>(candidates: &'c [Candidate<T>], types: &[Type]) -> Choice<'c, T> {
     let types: Vec<Type> = types.iter().map(|ty| ty.base().clone()).collect();
-    let mut left: Vec<&Candidate<T>> = candidates
-        .iter()
-        .filter(|candidate| candidate.params.iter().zip(&types).all(|(param, ty)| param.takes(ty)))
-        .collect();
+    let mut left: Vec<&Candidate<T>> =
+        candidates.iter().filter(|candidate| take_all(&candidate.params, &types)).collect();
     if left.is_empty() {
         return Choice::None;
     }
@@ -114,6 +112,12 @@ pub(super) fn choose<'c, T>(candidates: &'c [Candidate<T>], types: &[Type]) -> C
         [one] => Choice::One(one),
         _ => Choice::Ambiguous,
     }
+}
+
+/// Whether each parameter takes its argument, and the open ones agree.
+fn take_all(params: &[Param], types: &[Type]) -> bool {
+    params.iter().zip(types).all(|(param, ty)| param.takes(ty))
+        && solve(params, types, |types| common(types).ok()).is_some()
 }
 
 fn preferred_for(param: &Param, ty: &Type) -> bool {
@@ -164,7 +168,8 @@ fn keep_by_known_type<T>(left: &mut Vec<&Candidate<T>>, types: &[Type]) {
     if !known.all(|ty| same(ty, first)) {
         return;
     }
-    let fits = |candidate: &&Candidate<T>| candidate.params.iter().all(|param| param.takes(first));
+    let all: Vec<Type> = types.iter().map(|_| first.clone()).collect();
+    let fits = |candidate: &&Candidate<T>| take_all(&candidate.params, &all);
     if left.iter().filter(|candidate| fits(candidate)).count() == 1 {
         left.retain(|candidate| fits(candidate));
     }

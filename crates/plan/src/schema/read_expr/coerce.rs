@@ -146,7 +146,6 @@ impl Resolver<'_> {
         }
         match cast_context(&from, to) {
             Some(least) if least <= context => Ok(self.cast(expr, to, context)),
-            Some(_) if context == Context::Explicit => unreachable_cast(&from, to, at),
             _ if context == Context::Explicit => {
                 let message = format!("cannot cast type {} to {}", from.sql_name(), to.sql_name());
                 Err(ExprError::new(at, "42846", message))
@@ -250,11 +249,6 @@ impl Resolver<'_> {
     pub(super) fn settled(&self, expr: Expr) -> Read<Expr> {
         if expr.ty() == Type::Unknown { self.implicit(expr, &Type::Text, At::default()) } else { Ok(expr) }
     }
-}
-
-fn unreachable_cast(from: &Type, to: &Type, at: At) -> Read<Expr> {
-    let message = format!("cannot cast type {} to {}", from.sql_name(), to.sql_name());
-    Err(ExprError::new(at, "42846", message))
 }
 
 fn take_value(expr: Expr) -> Value {

@@ -105,7 +105,10 @@ impl Resolver<'_> {
         };
         let item = names.item(schema, table, at)?.ok_or_else(|| names.no_table(table, at))?;
         let found = item.column(name).map(|column| column.expr.clone());
-        found.ok_or_else(|| ExprError::new(at, "42703", format!("column {table}.{name} does not exist")))
+        found.ok_or_else(|| {
+            let error = ExprError::new(at, "42703", format!("column {table}.{name} does not exist"));
+            ExprError { help: names.closest(Some(table), name), ..error }
+        })
     }
 
     /// The relation that an argument means as a whole: `t` where no column is called so, or `t.*`.

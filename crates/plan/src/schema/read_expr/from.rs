@@ -147,8 +147,8 @@ impl Resolver<'_> {
         for name in using {
             let (a, b) = (column_of(left, name, "left")?, column_of(right, name, "right")?);
             conditions.push(self.operator("=", vec![a.clone(), b.clone()], at)?);
-            let (both, ty) = self.unify(vec![a, b], "JOIN/USING", at)?;
-            let [a, b] = <[Expr; 2]>::try_from(both).unwrap_or_else(|_| unreachable!("two went in"));
+            let ty = self.common_type(&[a.ty(), b.ty()], "JOIN/USING", at)?;
+            let (a, b) = (self.implicit(a, &ty, at)?, self.implicit(b, &ty, at)?);
             merged.push(ItemColumn {
                 name: name.clone(),
                 expr: match kind {

@@ -377,7 +377,6 @@ macro_rules! comparisons {
 }
 
 /// Every known operator, in groups: comparisons first. A prefix operator has one argument; `[]` takes an array's item.
-/// A `real` beside a `double precision` reaches the engine as a `double precision`.
 pub static OPERATORS: &[&[Signature]] = &[
     comparisons![
         AnyArray,
@@ -405,6 +404,31 @@ pub static OPERATORS: &[&[Signature]] = &[
     TEXTS,
     JSONS,
     ARRAYS,
+];
+
+/// Overloads that take both kinds of float. They decide what a call means; then both operands become
+/// `double precision`, so that engines never see them.
+pub(super) static MIXED_FLOATS: &[Signature] = &[
+    f("*", &[Float4, Float8], Float8),
+    f("*", &[Float8, Float4], Float8),
+    f("+", &[Float4, Float8], Float8),
+    f("+", &[Float8, Float4], Float8),
+    f("-", &[Float4, Float8], Float8),
+    f("-", &[Float8, Float4], Float8),
+    f("/", &[Float4, Float8], Float8),
+    f("/", &[Float8, Float4], Float8),
+    f("<", &[Float4, Float8], Bool),
+    f("<", &[Float8, Float4], Bool),
+    f("<=", &[Float4, Float8], Bool),
+    f("<=", &[Float8, Float4], Bool),
+    f("<>", &[Float4, Float8], Bool),
+    f("<>", &[Float8, Float4], Bool),
+    f("=", &[Float4, Float8], Bool),
+    f("=", &[Float8, Float4], Bool),
+    f(">", &[Float4, Float8], Bool),
+    f(">", &[Float8, Float4], Bool),
+    f(">=", &[Float4, Float8], Bool),
+    f(">=", &[Float8, Float4], Bool),
 ];
 
 const NUMBERS: &[Signature] = &[

@@ -202,10 +202,7 @@ impl<'p> Names<'p> {
             }
         }
         let error = ExprError::new(at, "42703", format!("column \"{name}\" does not exist"));
-        match self.closest(name) {
-            Some(closest) => error.help(format!("Perhaps you meant to reference the column \"{closest}\".")),
-            None => error,
-        }
+        ExprError { help: self.closest(None, name), ..error }
     }
 
     /// PostgreSQL's error for a qualified name whose table is not in the `from`.
@@ -220,15 +217,23 @@ impl<'p> Names<'p> {
         }
     }
 
-    /// The nearest name by edit distance; as PostgreSQL has it, at most half of the name may differ.
-    fn closest(&self, name: &str) -> Option<String> {
+    /// PostgreSQL's hint for a column that is not there: the nearest name, or the two nearest.
+    pub(super) fn closest(&self, table: Option<&str>, name: &str) -> Option<String> {
         let all = self.levels().flat_map(|level| &level.items).filter(|item| !item.alias.is_empty());
-        let near = all
-            .flat_map(|item| item.columns.iter().map(move |column| (item, column)))
-            .map(|(item, column)| (strsim::levenshtein(name, &column.name), format!("{}.{}", item.alias, column.name)));
-        near.filter(|(distance, _)| *distance <= 3.max(name.len() / 2) && *distance <= name.len() / 2)
-            .min_by_key(|(distance, _)| *distance)
-            .map(|(_, name)| name)
+        let near = all.flat_map(|item| item.columns.iter().map(move |column| (item, column))).map(|(item, column)| {
+            let penalty = table.map_or(0, |table| strsim::levenshtein(table, &item.alias));
+            (strsim::levenshtein(name, &column.name) + penalty, format!("{}.{}", item.alias, column.name))
+        });
+        let near: Vec<_> = near.filter(|(distance, _)| *distance <= 3 && *distance <= name.len() / 2).collect();
+        let best = near.iter().map(|(distance, _)| *distance).min()?;
+        let mut nearest = near.iter().filter(|(distance, _)| *distance == best).map(|(_, name)| name);
+        match (nearest.next(), nearest.next(), nearest.next()) {
+            (Some(one), None, _) => Some(format!("Perhaps you meant to reference the column \"{one}\".")),
+            (Some(one), Some(two), None) => {
+                Some(format!("Perhaps you meant to reference the column \"{one}\" or the column \"{two}\"."))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::value::{Type, Value};
 use super::candidates::{Candidate, Choice, choose, exact, solve};
 use super::coerce::common;
 use super::expressions::{location, required};
-use super::functions::{OPERATORS, Signature};
+use super::functions::{MIXED_FLOATS, OPERATORS, Signature};
 use super::names::Names;
 use super::types::strings;
 use super::{At, ExprError, Read, Resolver};
@@ -57,6 +57,7 @@ impl Resolver<'_> {
         let types: Vec<Type> = args.iter().map(Expr::ty).collect();
         let candidates: Vec<Candidate<Signature>> = OPERATORS
             .iter()
+            .chain([&MIXED_FLOATS])
             .flat_map(|group| group.iter())
             .filter(|signature| signature.name == name && name != "[]")
             .filter_map(|signature| Candidate::of(*signature, args.len()))
@@ -74,6 +75,8 @@ impl Resolver<'_> {
         let mut coerced = Vec::with_capacity(args.len());
         for ((arg, param), ty) in args.into_iter().zip(&chosen.params).zip(&types) {
             let Some(ty) = solution.param(param, ty) else { return Err(no_operator(name, &types, at)) };
+            // Of two kinds of float, the wider is meant; engines see only operators of one kind.
+            let ty = if MIXED_FLOATS.contains(&chosen.of) { Type::Float8 } else { ty };
             coerced.push(self.implicit(arg, &ty, at)?);
         }
         let Some(result) = solution.kind(chosen.of.result) else { return Err(no_operator(name, &types, at)) };

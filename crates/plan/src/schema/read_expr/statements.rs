@@ -48,14 +48,14 @@ impl Resolver<'_> {
         let mut rows = match stmt.select_stmt.as_deref().and_then(|node| node.node.as_ref()) {
             None => None,
             Some(NodeEnum::SelectStmt(select)) if is_values(select) => {
-                Some(self.insert_values(select, relation, &mut columns, &outer)?)
+                Some(self.insert_values((stmt, select), &mut columns, &outer)?)
             }
-            Some(NodeEnum::SelectStmt(select)) => Some(self.insert_select(select, relation, &mut columns, &outer)?),
+            Some(NodeEnum::SelectStmt(select)) => Some(self.insert_select((stmt, select), &mut columns, &outer)?),
             Some(_) => return Err(incomplete()),
         };
         if let Some(rows) = rows.as_mut() {
             rows.with.splice(0..0, with);
-            refuse_generated(relation, &columns, overriding)?;
+            refuse_generated(&columns, overriding)?;
         } else {
             columns.clear();
         }
@@ -70,8 +70,7 @@ impl Resolver<'_> {
     /// `values` whose cells take the types of their columns; `default` stands for the column's own.
     fn insert_values(
         &self,
-        stmt: &SelectStmt,
-        relation: &Relation,
+        (insert, stmt): (&InsertStmt, &SelectStmt),
         columns: &mut Vec<&Column>,
         names: &Names<'_>,
     ) -> Read<Select> {
@@ -89,7 +88,7 @@ impl Resolver<'_> {
         if lists.iter().any(|list| list.len() != width) {
             return Err(ExprError::new(At::default(), "42601", "VALUES lists must all be the same length"));
         }
-        fit(columns, width, stmt_named(columns, relation))?;
+        fit(columns, width, &insert.cols)?;
         // A column that is `default` in every row is as good as left out.
         let given = |index: usize| lists.iter().any(|list| !is_default(&list[index]));
         let kept: Vec<usize> = (0..width).filter(|index| given(*index)).collect();
@@ -112,14 +111,13 @@ impl Resolver<'_> {
 
     fn insert_select(
         &self,
-        stmt: &SelectStmt,
-        relation: &Relation,
+        (insert, stmt): (&InsertStmt, &SelectStmt),
         targets: &mut Vec<&Column>,
         names: &Names<'_>,
     ) -> Read<Select> {
         let select = self.read_unsettled(stmt, Some(names))?;
         let have = columns(&select);
-        fit(targets, have.len(), stmt_named(targets, relation))?;
+        fit(targets, have.len(), &insert.cols)?;
         for ((_, ty), column) in have.iter().zip(targets.iter()) {
             if cast_context(ty, &column.ty).is_none_or(|least| least > Context::Assignment) {
                 return Err(mismatch(column, ty, At::default()));
@@ -260,16 +258,12 @@ fn target_column<'r>(relation: &'r Relation, target: &ResTarget) -> Read<&'r Col
     })
 }
 
-/// Whether an insert names its columns; without names it may give fewer values than there are columns.
-fn stmt_named(columns: &[&Column], relation: &Relation) -> bool {
-    columns.len() != relation.columns.len()
-}
-
-fn fit(columns: &mut Vec<&Column>, width: usize, named: bool) -> Read<()> {
+/// Without names, an insert may give fewer values than there are columns.
+fn fit(columns: &mut Vec<&Column>, width: usize, named: &[protobuf::Node]) -> Read<()> {
     if width > columns.len() {
         return Err(ExprError::new(At::default(), "42601", "INSERT has more expressions than target columns"));
     }
-    if width < columns.len() && named {
+    if width < columns.len() && !named.is_empty() {
         return Err(ExprError::new(At::default(), "42601", "INSERT has more target columns than expressions"));
     }
     columns.truncate(width);
@@ -305,7 +299,7 @@ fn default_of(column: &Column, at: At) -> Read<Expr> {
     }
 }
 
-fn refuse_generated(relation: &Relation, columns: &[&Column], overriding: bool) -> Read<()> {
+fn refuse_generated(columns: &[&Column], overriding: bool) -> Read<()> {
     for column in columns {
         let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
         let error = ExprError::new(At::default(), "428C9", message);
@@ -314,7 +308,6 @@ fn refuse_generated(relation: &Relation, columns: &[&Column], overriding: bool) 
                 return Err(error.help(format!("Column \"{}\" is a generated column.", column.name)));
             }
             Some(DefaultValue::Identity { always: true, .. }) if !overriding => {
-                debug_assert!(relation.column(&column.name).is_some(), "the column is the relation's");
                 return Err(error.help("Use OVERRIDING SYSTEM VALUE to override."));
             }
             _ => {}
