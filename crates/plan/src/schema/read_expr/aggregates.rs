@@ -5,7 +5,7 @@ use pg_query::protobuf::FuncCall;
 use crate::expr::{Aggregate, Expr, Select, SourceId};
 use crate::value::{Type, Value};
 
-use super::calls::{only_arg, row_pairs};
+use super::calls::{only_arg, presence, row_object};
 use super::names::{Names, Place};
 use super::{At, ExprError, Read, Resolver};
 
@@ -50,13 +50,13 @@ impl Resolver<'_> {
         let row = only_arg(call).map(|arg| self.whole_row(arg, names)).transpose()?.flatten();
         if let Some(item) = row {
             return match name {
-                "json_agg" => Ok((vec![Expr::call("row_to_json", row_pairs(item, at)?, Type::Json)], Type::Json)),
-                "jsonb_agg" => {
-                    Ok((vec![Expr::call("jsonb_build_object", row_pairs(item, at)?, Type::Jsonb)], Type::Jsonb))
+                "json_agg" => Ok((vec![row_object(item, ("row_to_json", Type::Json), at)?], Type::Json)),
+                "jsonb_agg" => Ok((vec![row_object(item, ("jsonb_build_object", Type::Jsonb), at)?], Type::Jsonb)),
+                "count" if call.agg_distinct => {
+                    Err(ExprError::unsupported(at, "`count(distinct …)` of a whole row", "name a column"))
                 }
-                "count" if !item.nullable && !call.agg_distinct => {
-                    Ok((vec![Expr::value(Value::Int(1), Type::Int4)], Type::Int8))
-                }
+                "count" if item.nullable => Ok((vec![presence(item, at)?], Type::Int8)),
+                "count" => Ok((vec![Expr::value(Value::Int(1), Type::Int4)], Type::Int8)),
                 _ => Err(ExprError::unsupported(at, format!("`{name}` of a whole row"), "name a column")),
             };
         }

@@ -161,7 +161,7 @@ impl Resolver<'_> {
 
     fn apply(&self, call: Call<'_>) -> Read<Expr> {
         if call.name == "make_interval" && call.schema.is_none() {
-            return self.make_interval(call);
+            return self.make_interval(&call);
         }
         let types: Vec<Type> = call.args.iter().map(Expr::ty).collect();
         let candidates = self.candidates(&call);
@@ -256,7 +256,7 @@ impl Resolver<'_> {
     }
 
     /// All parts of `make_interval` have defaults and names.
-    fn make_interval(&self, call: Call<'_>) -> Read<Expr> {
+    fn make_interval(&self, call: &Call<'_>) -> Read<Expr> {
         const PARTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
         let types: Vec<Type> = call.args.iter().map(Expr::ty).collect();
         let mut parts: Vec<Expr> = vec![Expr::value(Value::Int(0), Type::Int4); 6];
@@ -266,9 +266,9 @@ impl Resolver<'_> {
                 Some(name) => PARTS.iter().position(|part| part == name),
                 None => Some(index).filter(|index| *index < PARTS.len()),
             };
-            let position = position.ok_or_else(|| no_function(&call, &types))?;
+            let position = position.ok_or_else(|| no_function(call, &types))?;
             let wanted = if position == 6 { Type::Float8 } else { Type::Int4 };
-            parts[position] = self.implicit(arg.clone(), &wanted, call.at).map_err(|_| no_function(&call, &types))?;
+            parts[position] = self.implicit(arg.clone(), &wanted, call.at).map_err(|_| no_function(call, &types))?;
         }
         Ok(Expr::call("make_interval", parts, Type::Interval))
     }
@@ -294,9 +294,8 @@ impl Resolver<'_> {
 
     fn setting(&self, call: &FuncCall, at: At) -> Read<Expr> {
         let names = Names::default();
-        let name = match self.read(&call.args[0], &names) {
-            Ok(Expr::Value { value: Value::Text(name), .. }) => name,
-            _ => return Err(ExprError::unsupported(at, "a setting whose name is no constant", "write its name")),
+        let Ok(Expr::Value { value: Value::Text(name), .. }) = self.read(&call.args[0], &names) else {
+            return Err(ExprError::unsupported(at, "a setting whose name is no constant", "write its name"));
         };
         let lenient = match call.args.get(1).map(|arg| self.read(arg, &names)).transpose()? {
             Some(Expr::Value { value: Value::Bool(lenient), .. }) => lenient,
@@ -319,7 +318,7 @@ impl Resolver<'_> {
         };
         let [arg] = call.args.as_slice() else { return Ok(None) };
         match self.whole_row(arg, names)? {
-            Some(item) => row_pairs(item, At::new(call.location)).map(|pairs| Some(Expr::call(function, pairs, ty))),
+            Some(item) => row_object(item, (function, ty), At::new(call.location)).map(Some),
             None => Ok(None),
         }
     }
@@ -350,14 +349,24 @@ impl Resolver<'_> {
     }
 }
 
-/// The columns of a whole row as keys and values.
-pub(super) fn row_pairs(item: &Item, at: At) -> Read<Vec<Expr>> {
-    if item.nullable {
-        let instead = "write `case when t.id is not null then … end` around an object of its columns";
-        return Err(ExprError::unsupported(at, "a row that an outer join may leave out, as JSON,", instead));
-    }
+/// A whole row as an object of its columns; null where an outer join left it out.
+pub(super) fn row_object(item: &Item, (function, ty): (&str, Type), at: At) -> Read<Expr> {
     let pair = |name: &str, expr: &Expr| [Expr::value(Value::text(name), Type::Text), expr.clone()];
-    Ok(item.columns.iter().flat_map(|column| pair(&column.name, &column.expr)).collect())
+    let pairs = item.columns.iter().flat_map(|column| pair(&column.name, &column.expr)).collect();
+    let object = Expr::call(function, pairs, ty.clone());
+    if !item.nullable {
+        return Ok(object);
+    }
+    let present = Expr::IsNull { expr: Box::new(presence(item, at)?), negated: true };
+    Ok(Expr::Case { operand: None, whens: vec![(present, object)], otherwise: None, ty })
+}
+
+/// What tells whether an outer join left a row out.
+pub(super) fn presence(item: &Item, at: At) -> Read<Expr> {
+    item.presence.clone().ok_or_else(|| {
+        let instead = "write `case when t.id is not null then … end` around an object of its columns";
+        ExprError::unsupported(at, "a row that an outer join may leave out, as a whole,", instead)
+    })
 }
 
 /// Whether the list of known functions is meant: no schema, PostgreSQL's, or the one for extensions.

@@ -190,10 +190,9 @@ pub(super) fn solve(params: &[Param], types: &[Type], common: impl Fn(&[Type]) -
         let Param::Open(kind) = param else { continue };
         let ty = ty.base();
         match (kind, ty) {
-            (Kind::Any, _) => {}
             (Kind::AnyArray, Type::Array(item)) => elements.push((**item).clone()),
             (Kind::AnyCompatibleArray, Type::Array(item)) => compatible.push((**item).clone()),
-            (Kind::AnyArray | Kind::AnyCompatibleArray, _) | (_, Type::Unknown) => {}
+            (Kind::Any | Kind::AnyArray | Kind::AnyCompatibleArray, _) | (_, Type::Unknown) => {}
             (Kind::AnyCompatible, _) => compatible.push(ty.clone()),
             _ => elements.push(ty.clone()),
         }

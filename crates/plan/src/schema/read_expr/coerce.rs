@@ -139,10 +139,9 @@ impl Resolver<'_> {
         if let Expr::Value { value, ty: Type::Unknown } = &expr {
             return self.constant(value, to, context, at);
         }
-        if let Expr::Value { value: Value::Null, .. } = &expr {
-            if cast_context(&from, to).is_some_and(|least| least <= context) {
-                return Ok(Expr::value(Value::Null, to.clone()));
-            }
+        let possible = cast_context(&from, to).is_some_and(|least| least <= context);
+        if let (Expr::Value { value: Value::Null, .. }, true) = (&expr, possible) {
+            return Ok(Expr::value(Value::Null, to.clone()));
         }
         match cast_context(&from, to) {
             Some(least) if least <= context => Ok(self.cast(expr, to, context)),
@@ -259,7 +258,7 @@ fn take_value(expr: Expr) -> Value {
 }
 
 /// Whether a value of type `from` is already one of type `to`.
-fn stays(from: &Type, to: &Type, context: Context) -> bool {
+pub(super) fn stays(from: &Type, to: &Type, context: Context) -> bool {
     match (from, to) {
         (Type::Text | Type::Varchar(_), Type::Text | Type::Varchar(None)) => true,
         (Type::Text | Type::Varchar(_), Type::Varchar(Some(_))) if context != Context::Explicit => true,

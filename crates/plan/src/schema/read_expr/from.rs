@@ -49,11 +49,10 @@ impl Resolver<'_> {
     fn read_relation(&self, range: &RangeVar, names: &Names<'_>) -> Read<Sources> {
         let at = At::word(range.location, range.relname.len());
         let alias = range.alias.as_ref();
-        if range.schemaname.is_empty() {
-            if let Some(common) = names.common(&range.relname) {
-                let (from, item) = self.common_source(common, &range.relname);
-                return Ok((from, vec![aliased(item, alias, at)?]));
-            }
+        let common = names.common(&range.relname).filter(|_| range.schemaname.is_empty());
+        if let Some(common) = common {
+            let (from, item) = self.common_source(common, &range.relname);
+            return Ok((from, vec![aliased(item, alias, at)?]));
         }
         let relation = self.relation(range)?;
         let id = self.new_source();
@@ -241,10 +240,9 @@ impl Resolver<'_> {
         };
         let call = self.call_of(call, (schema, name), names, at)?;
         let mut select = self.body_of(function, call.args, at)?;
-        if !matches!(function.returns, Type::Other(_)) {
-            if let [output] = select.outputs.as_mut_slice() {
-                name.clone_into(&mut output.name);
-            }
+        let of_one_value = !matches!(function.returns, Type::Other(_));
+        if let ([output], true) = (select.outputs.as_mut_slice(), of_one_value) {
+            name.clone_into(&mut output.name);
         }
         if !function.returns_set && select.limit.is_none() {
             select.limit = Some(Expr::value(Value::Int(1), Type::Int8));

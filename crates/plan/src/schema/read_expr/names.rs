@@ -73,6 +73,8 @@ pub(super) struct Item {
     pub(super) bare: bool,
     /// Whether a join may fill all of it with nulls.
     pub(super) nullable: bool,
+    /// What is null only where a join did so.
+    pub(super) presence: Option<Expr>,
 }
 
 #[derive(Clone, Debug)]
@@ -91,7 +93,15 @@ pub(super) struct Common {
 
 impl Item {
     pub(super) fn new(alias: &str, columns: Vec<ItemColumn>) -> Self {
-        Self { alias: alias.to_owned(), schema: None, hidden: None, columns, bare: true, nullable: false }
+        Self {
+            alias: alias.to_owned(),
+            schema: None,
+            hidden: None,
+            columns,
+            bare: true,
+            nullable: false,
+            presence: None,
+        }
     }
 
     pub(super) fn of_relation(relation: &Relation, source: SourceId) -> Self {
@@ -99,7 +109,13 @@ impl Item {
             name: column.name.clone(),
             expr: Expr::Column { source, column: column.id, ty: column.ty.clone() },
         });
-        Self { schema: Some(relation.schema.clone()), ..Self::new(&relation.name, columns.collect()) }
+        let key = relation.primary_key.as_ref().and_then(|key| key.columns.first());
+        let presence = relation
+            .columns
+            .iter()
+            .find(|column| column.not_null || Some(&column.id) == key)
+            .map(|column| Expr::Column { source, column: column.id, ty: column.ty.clone() });
+        Self { schema: Some(relation.schema.clone()), presence, ..Self::new(&relation.name, columns.collect()) }
     }
 
     pub(super) fn of_outputs(alias: &str, source: SourceId, columns: &[(String, Type)]) -> Self {
@@ -196,10 +212,9 @@ impl<'p> Names<'p> {
 
     /// PostgreSQL's error for a bare column name that nothing has, with its hint.
     pub(super) fn no_column(&self, name: &str, at: At) -> ExprError {
-        if self.levels().all(|level| level.items.is_empty() && level.args.is_none()) && self.parent.is_none() {
-            if self.place.get() == Place::Stored {
-                return ExprError::new(at, "0A000", "cannot use column reference in DEFAULT expression");
-            }
+        let nothing = self.parent.is_none() && self.items.is_empty() && self.args.is_none();
+        if nothing && self.place.get() == Place::Stored {
+            return ExprError::new(at, "0A000", "cannot use column reference in DEFAULT expression");
         }
         let error = ExprError::new(at, "42703", format!("column \"{name}\" does not exist"));
         ExprError { help: self.closest(None, name), ..error }

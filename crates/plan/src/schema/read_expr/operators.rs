@@ -22,10 +22,8 @@ impl Resolver<'_> {
         let at = At::word(expr.location, name.len().max(1));
         match expr.kind() {
             AExprKind::AexprOp => self.plain_operator(name, expr, names, at),
-            AExprKind::AexprOpAny => self.quantified(name, expr, names, at),
-            AExprKind::AexprOpAll => self.quantified(name, expr, names, at),
-            AExprKind::AexprDistinct => self.distinct(expr, names, at),
-            AExprKind::AexprNotDistinct => self.distinct(expr, names, at),
+            AExprKind::AexprOpAny | AExprKind::AexprOpAll => self.quantified(name, expr, names, at),
+            AExprKind::AexprDistinct | AExprKind::AexprNotDistinct => self.distinct(expr, names, at),
             AExprKind::AexprNullif => self.nullif(expr, names, at),
             AExprKind::AexprIn => self.in_list(name, expr, names, at),
             AExprKind::AexprLike | AExprKind::AexprIlike => self.like(name, expr, names, at),

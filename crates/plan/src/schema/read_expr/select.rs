@@ -26,13 +26,16 @@ impl Resolver<'_> {
     /// Reads a select; its bare constants become text.
     pub(super) fn read_select(&self, stmt: &SelectStmt, parent: Option<&Names<'_>>) -> Read<Select> {
         let mut select = self.read_unsettled(stmt, parent)?;
-        for output in &mut select.outputs {
-            output.expr = self.settled(std::mem::replace(&mut output.expr, Expr::boolean(false)))?;
-        }
-        for cell in select.values.iter_mut().flatten() {
-            *cell = self.settled(std::mem::replace(cell, Expr::boolean(false)))?;
-        }
+        self.settle_outputs(&mut select)?;
         Ok(select)
+    }
+
+    fn settle_outputs(&self, select: &mut Select) -> Read<()> {
+        let outputs = select.outputs.iter_mut().map(|output| &mut output.expr);
+        for expr in outputs.chain(select.values.iter_mut().flatten()) {
+            *expr = self.settled(std::mem::replace(expr, Expr::boolean(false)))?;
+        }
+        Ok(())
     }
 
     /// As `read_select`, with bare constants left for an insert to give them types.
@@ -41,11 +44,11 @@ impl Resolver<'_> {
         let mut names = Names::within(parent);
         let with = self.read_with(stmt.with_clause.as_ref(), &mut names)?;
         let mut select = if stmt.op() != ParsedOperation::SetopNone {
-            self.read_combined(stmt, names)?
+            self.read_combined(stmt, &names)?
         } else if stmt.values_lists.is_empty() {
             self.read_plain(stmt, names)?
         } else {
-            self.read_values(stmt, names)?
+            self.read_values(stmt, &names)?
         };
         select.with = with;
         Ok(select)
@@ -59,13 +62,16 @@ impl Resolver<'_> {
         (select.from, names.items) = self.read_from(&stmt.from_clause, &names)?;
         names.place.set(Place::Output);
         select.outputs = self.read_outputs(&stmt.target_list, &names)?;
+        select.distinct = is_distinct(stmt)?;
+        if select.distinct {
+            self.settle_outputs(&mut select)?;
+        }
         select.condition = self.read_condition(stmt.where_clause.as_deref(), (Place::Where, "WHERE"), &names)?;
         names.place.set(Place::GroupBy);
         select.group_by = self.read_groups(&stmt.group_clause, &select.outputs, &names)?;
         select.having = self.read_condition(stmt.having_clause.as_deref(), (Place::Having, "HAVING"), &names)?;
         names.place.set(Place::Order);
         select.order = self.read_order(&stmt.sort_clause, Some(&select.outputs), &names)?;
-        select.distinct = is_distinct(stmt)?;
         if select.distinct && select.order.iter().any(|o| select.outputs.iter().all(|output| output.expr != o.expr)) {
             let message = "for SELECT DISTINCT, ORDER BY expressions must appear in select list";
             return Err(ExprError::new(At::default(), "42P10", message));

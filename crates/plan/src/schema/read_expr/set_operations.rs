@@ -13,12 +13,12 @@ use super::{At, ExprError, Read, Resolver};
 
 impl Resolver<'_> {
     /// `values (…), (…)` as a select.
-    pub(super) fn read_values(&self, stmt: &SelectStmt, names: Names<'_>) -> Read<Select> {
+    pub(super) fn read_values(&self, stmt: &SelectStmt, names: &Names<'_>) -> Read<Select> {
         names.place.set(Place::Values);
         let mut rows: Vec<Vec<Expr>> = Vec::with_capacity(stmt.values_lists.len());
         for list in &stmt.values_lists {
             let Some(NodeEnum::List(list)) = &list.node else { continue };
-            let row = list.items.iter().map(|cell| self.read(cell, &names)).collect::<Read<Vec<_>>>()?;
+            let row = list.items.iter().map(|cell| self.read(cell, names)).collect::<Read<Vec<_>>>()?;
             if rows.first().is_some_and(|first| first.len() != row.len()) {
                 return Err(ExprError::new(At::default(), "42601", "VALUES lists must all be the same length"));
             }
@@ -28,7 +28,7 @@ impl Resolver<'_> {
             rows = self.unify_columns(rows)?;
         }
         let select = Select { values: rows, ..Select::default() };
-        self.ordered(select, stmt, &names)
+        self.ordered(select, stmt, names)
     }
 
     fn unify_columns(&self, rows: Vec<Vec<Expr>>) -> Read<Vec<Vec<Expr>>> {
@@ -59,7 +59,9 @@ impl Resolver<'_> {
             let node = super::expressions::required(sort.node.as_deref(), At::new(sort.location))?;
             if find_output(node, &outer.outputs, "ORDER BY")?.is_none() {
                 let error = ExprError::new(At::default(), "0A000", "invalid UNION/INTERSECT/EXCEPT ORDER BY clause");
-                return Err(error.help("Only result column names can be used, not expressions or functions."));
+                return Err(
+                    error.help("Add the expression/function to every SELECT, or move the UNION into a FROM clause.")
+                );
             }
         }
         outer.order = self.read_order(&stmt.sort_clause, Some(&outer.outputs), names)?;
@@ -67,9 +69,9 @@ impl Resolver<'_> {
         Ok(outer)
     }
 
-    pub(super) fn read_combined(&self, stmt: &SelectStmt, names: Names<'_>) -> Read<Select> {
-        let combined = self.combine(stmt, &names)?;
-        self.ordered(combined, stmt, &names)
+    pub(super) fn read_combined(&self, stmt: &SelectStmt, names: &Names<'_>) -> Read<Select> {
+        let combined = self.combine(stmt, names)?;
+        self.ordered(combined, stmt, names)
     }
 
     fn combine(&self, stmt: &SelectStmt, names: &Names<'_>) -> Read<Select> {

@@ -212,7 +212,12 @@ impl Resolver<'_> {
             }
             if column.is_generated() || matches!(column.default, Some(DefaultValue::Identity { always: true, .. })) {
                 let message = format!("column \"{}\" can only be updated to DEFAULT", column.name);
-                return Err(ExprError::new(at, "428C9", message));
+                let kind = if column.is_generated() {
+                    "a generated column"
+                } else {
+                    "an identity column defined as GENERATED ALWAYS"
+                };
+                return Err(ExprError::new(at, "428C9", message).help(format!("Column \"{}\" is {kind}.", column.name)));
             }
             let expr = self.read(node, names)?;
             assignments.push((column.id, self.assign_to(expr, column, location(node))?));
@@ -363,12 +368,9 @@ fn conflict_columns(infer: &InferClause, relation: &Relation) -> Read<Vec<Column
 fn assigned_node(target: &ResTarget, at: At) -> Read<&protobuf::Node> {
     let node = required(target.val.as_deref(), at)?;
     let Some(NodeEnum::MultiAssignRef(multiple)) = &node.node else { return Ok(node) };
-    let row = match multiple.source.as_deref().and_then(|source| source.node.as_ref()) {
-        Some(NodeEnum::RowExpr(row)) => row,
-        _ => {
-            let instead = "write one assignment per column, each with its own subselect";
-            return Err(ExprError::unsupported(at, "`(a, b) = (select …)`", instead));
-        }
+    let Some(NodeEnum::RowExpr(row)) = multiple.source.as_deref().and_then(|source| source.node.as_ref()) else {
+        let instead = "write one assignment per column, each with its own subselect";
+        return Err(ExprError::unsupported(at, "`(a, b) = (select …)`", instead));
     };
     if usize::try_from(multiple.ncolumns).ok() != Some(row.args.len()) {
         return Err(ExprError::new(at, "42601", "number of columns does not match number of values"));

@@ -5,7 +5,7 @@ use pg_query::protobuf::{self, SelectStmt, SubLink, SubLinkType, node::Node as N
 use crate::expr::{Aggregate, Expr, FromItem, Select, SelectOutput, Source};
 use crate::value::{Type, Value};
 
-use super::coerce::{Context, same};
+use super::coerce::{Context, stays};
 use super::expressions::required;
 use super::names::Names;
 use super::select::columns;
@@ -67,7 +67,8 @@ impl Resolver<'_> {
         }
         let left = self.read(test, names)?;
         if let Some(array) = unnested(stmt) {
-            return self.in_array(left, array, negated, names, at);
+            let array = self.read(array, names)?;
+            return self.in_array(left, array, negated, at);
         }
         let (select, ty) = self.single_column(stmt, names, "subquery has too many columns", at)?;
         let probe = Expr::Value { value: Value::Null, ty };
@@ -77,8 +78,7 @@ impl Resolver<'_> {
     }
 
     /// `x in (select unnest(array))` is `x = any (array)`.
-    fn in_array(&self, left: Expr, array: &protobuf::Node, negated: bool, names: &Names<'_>, at: At) -> Read<Expr> {
-        let array = self.read(array, names)?;
+    fn in_array(&self, left: Expr, array: Expr, negated: bool, at: At) -> Read<Expr> {
         let Type::Array(item) = array.ty().base().clone() else {
             return Err(ExprError::new(
                 at,
@@ -127,11 +127,13 @@ impl Resolver<'_> {
             }
             return Ok(select);
         }
-        let stays = have.iter().zip(types).all(|((_, have), wanted)| same(have, wanted));
-        if stays || select.combined.is_empty() && !select.distinct {
+        if select.combined.is_empty() && !select.distinct {
             for (output, ty) in select.outputs.iter_mut().zip(types) {
                 output.expr = self.convert(output.expr.clone(), ty, context, at)?;
             }
+            return Ok(select);
+        }
+        if have.iter().zip(types).all(|((_, have), wanted)| stays(have.base(), wanted, context)) {
             return Ok(select);
         }
         let mut outer = self.around(select);
