@@ -1,7 +1,7 @@
 //! Rows of migrations, seeds and `copy`, inserted one by one, with PostgreSQL's errors for those that do not fit.
 
 use roadbed_plan::expr::{Expr, SourceId, StatementConflict};
-use roadbed_plan::schema::{Column, ColumnId, Relation, Schema};
+use roadbed_plan::schema::{Column, ColumnId, ForeignKey, Relation, Schema};
 use roadbed_plan::value::{self, Type, Value};
 use roadbed_plan::{DatabaseError, EngineError};
 use rusqlite::Connection;
@@ -11,7 +11,7 @@ use super::compare::name_of;
 use super::define::{self, CheckName, rowid_column};
 use super::error::{engine_error, internal, is_constraint};
 use super::sequences::{SequenceOf, Sequences, sequence_of};
-use super::validate::{key_texts, missing_parent};
+use super::validate::{key_texts, missing_parent, points_nowhere};
 use crate::sql::{Dialect, Mode, Renderer, quote_identifier as quote};
 
 /// Where rows go.
@@ -50,11 +50,17 @@ pub(super) fn insert_rows(
         let next = sequences.take(connection, &sequence, rows.len()).map_err(first_row)?;
         counters.push(Counter { column, next, increment: sequence.increment });
     }
+    let own = |key: &&ForeignKey| key.target == target.relation.id && !key.initially_deferred;
+    let own: Vec<&ForeignKey> = target.relation.foreign_keys.iter().filter(own).collect();
+    if own.is_empty() {
+        return write_rows(connection, target, &mut counters, rows).map(drop);
+    }
     // Rows may refer to later rows of the same statement.
-    connection.pragma_update(None, "defer_foreign_keys", true).map_err(internal).map_err(first_row)?;
+    let defer = |on: bool| connection.pragma_update(None, "defer_foreign_keys", on).map_err(internal);
+    defer(true).map_err(first_row)?;
     let written = write_rows(connection, target, &mut counters, rows)?;
-    connection.pragma_update(None, "defer_foreign_keys", false).map_err(internal).map_err(first_row)?;
-    check_foreign_keys(connection, target, written).map_err(first_row)
+    defer(false).map_err(first_row)?;
+    check_own_references(connection, target, &own, written).map_err(first_row)
 }
 
 /// A sequence's values for the rows to come.
@@ -127,13 +133,17 @@ fn insert_text(target: &Target<'_>, columns: &[ColumnId]) -> String {
     renderer.finish().sql
 }
 
-fn check_foreign_keys(connection: &Connection, target: &Target<'_>, written: Rowids) -> Result<(), EngineError> {
+fn check_own_references(
+    connection: &Connection,
+    target: &Target<'_>,
+    keys: &[&ForeignKey],
+    written: Rowids,
+) -> Result<(), EngineError> {
     let Some((first, last)) = written else { return Ok(()) };
     let updates = target.conflict.is_some_and(|conflict| !conflict.update.is_empty());
     let hidden = target.relation.column("_rowid_").is_some();
     let range = if updates || hidden { String::new() } else { format!(" AND c._rowid_ BETWEEN {first} AND {last}") };
-    // What is deferred for the whole transaction is tested when it commits.
-    for key in target.relation.foreign_keys.iter().filter(|key| !key.initially_deferred) {
+    for key in keys {
         if let Some(error) = missing_parent(connection, target.schema, target.relation, key, &range)? {
             return Err(error.into());
         }
@@ -159,13 +169,36 @@ fn row_error(connection: &Connection, target: &Target<'_>, row: &Row<'_>, error:
         Some(duplicate(target, row, places))
     } else if let Some(place) = text.strip_prefix("NOT NULL constraint failed: ") {
         Some(null_value(relation, place.rsplit_once('.').map_or(place, |(_, column)| column)))
+    } else if let Some(name) = text.strip_prefix("CHECK constraint failed: ") {
+        Some(violated_check(relation, name))
     } else {
-        text.strip_prefix("CHECK constraint failed: ").map(|name| violated_check(relation, name))
+        absent_parent(connection, target, row).unwrap_or_default()
     };
     match known {
         Some(known) => known.into(),
         None => statement_error(connection, target.schema, error),
     }
+}
+
+/// The first foreign key of a row that points nowhere.
+fn absent_parent(
+    connection: &Connection,
+    target: &Target<'_>,
+    row: &Row<'_>,
+) -> rusqlite::Result<Option<DatabaseError>> {
+    for key in &target.relation.foreign_keys {
+        let cell = |id: &ColumnId| row.columns.iter().position(|column| column == id).map(|at| row.cells[at].clone());
+        let Some(cells) = key.columns.iter().map(cell).collect::<Option<Vec<Cell>>>() else { continue };
+        let parent = target.schema.relation(key.target);
+        let equal: Vec<_> =
+            parent.column_names(&key.target_columns).map(|name| format!("{} = ?", quote(name))).collect();
+        let sql = format!("SELECT 1 FROM {} WHERE {}", quote(&name_of(parent)), equal.join(" AND "));
+        let found = connection.prepare(&sql)?.exists(rusqlite::params_from_iter(&cells))?;
+        if !found && !cells.contains(&Cell::Null) {
+            return Ok(Some(points_nowhere(target.schema, target.relation, key, &cells)));
+        }
+    }
+    Ok(None)
 }
 
 /// What a statement as a whole was refused for.

@@ -22,6 +22,7 @@ use super::error::engine_error;
 use super::functions::{ConnectionSession, to_sql};
 use super::load::{self, Target, broken_reference, insert_rows};
 use super::sequences::{self, Sequences};
+use super::validate::missing_parent;
 use crate::sql::{Dialect, Mode, Renderer};
 
 /// What exists before the first migration.
@@ -232,10 +233,19 @@ fn fold(connection: &Connection) -> Result<Arc<Schema>, MigrationError> {
 
 /// Commits; foreign keys that were deferred are tested here.
 fn commit(transaction: &Transaction<'_>, schema: &Schema, file: &SqlFile<'_>) -> Result<(), MigrationError> {
+    let at_end = |error| located(file, (file.text.len(), 0), error);
+    // SQLite may have lost count of these where rows of one statement referred to each other.
+    for relation in schema.relations.values() {
+        for key in relation.foreign_keys.iter().filter(|key| key.initially_deferred) {
+            if let Some(error) = missing_parent(transaction, schema, relation, key, "").map_err(at_end)? {
+                return Err(at_end(error.into()));
+            }
+        }
+    }
     transaction.execute_batch("COMMIT").map_err(|error| {
         let broken = super::error::is_constraint(&error).then(|| broken_reference(transaction, schema)).flatten();
         let error = broken.map_or_else(|| engine_error(error), EngineError::from);
-        located(file, (file.text.len(), 0), error)
+        at_end(error)
     })
 }
 

@@ -137,11 +137,17 @@ pub(super) fn missing_parent(
         same.join(" AND "),
     );
     let Some(values) = first_row(connection, &sql)? else { return Ok(None) };
-    let message =
-        format!("insert or update on table \"{}\" violates foreign key constraint \"{}\"", relation.name, key.name);
-    let (columns, values) = key_texts(relation, &key.columns, &values);
-    let details = format!("Key ({columns})=({values}) is not present in table \"{}\".", target.name);
-    Ok(Some(DatabaseError::new("23503", message).details(details)))
+    Ok(Some(points_nowhere(schema, relation, key, &values)))
+}
+
+/// A foreign key without its parent.
+pub(super) fn points_nowhere(schema: &Schema, relation: &Relation, key: &ForeignKey, values: &[Cell]) -> DatabaseError {
+    let (table, name) = (&relation.name, &key.name);
+    let message = format!("insert or update on table \"{table}\" violates foreign key constraint \"{name}\"");
+    let (columns, values) = key_texts(relation, &key.columns, values);
+    let target = &schema.relation(key.target).name;
+    DatabaseError::new("23503", message)
+        .details(format!("Key ({columns})=({values}) is not present in table \"{target}\"."))
 }
 
 /// Names and values of a key as error details show them.

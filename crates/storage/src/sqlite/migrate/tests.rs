@@ -165,7 +165,11 @@ fn an_explicit_value_does_not_move_the_sequence() {
         "23505 duplicate key value violates unique constraint \"t_pkey\": Key (id)=(1) already exists."
     );
     lab.migrate("select setval('t_id_seq', (select max(id) from t)); insert into t (a) values ('z')");
-    assert_eq!(lab.query("SELECT max(id) FROM t"), "2");
+    lab.migrate(
+        "select setval(pg_get_serial_sequence('t', 'id'), max(id) + 10, false) from t; insert into t (a) values ('w')",
+    );
+    lab.migrate("select pg_catalog.setval('public.t_id_seq', 20, true); insert into t (a) values ('v')");
+    assert_eq!(lab.query("SELECT group_concat(id, ' ') FROM t"), "1 2 12 21");
 }
 
 #[test]
