@@ -14,7 +14,7 @@ const MAX_DIMENSIONS: usize = 6;
 
 /// Reads an array literal whose items have the type `item`.
 pub(crate) fn parse_array(text: &str, item: &Type, clock: &Clock) -> Result<Value, DatabaseError> {
-    let mut reader = LiteralReader { text, rest: text, item, clock, out: Vec::new(), dimensions: Vec::new() };
+    let mut reader = LiteralReader { text, rest: text, tokens: Vec::new(), dimensions: Vec::new() };
     reader.skip_space();
     reader.skip_bounds()?;
     if !reader.rest.starts_with('{') {
@@ -25,7 +25,23 @@ pub(crate) fn parse_array(text: &str, item: &Type, clock: &Clock) -> Result<Valu
     if !reader.rest.is_empty() {
         return Err(malformed(text, "Junk after closing right brace."));
     }
-    Ok(Value::text(String::from_utf8(reader.out).unwrap_or_default()))
+    // The items are read when the braces have proved right, as PostgreSQL does.
+    let mut out = Vec::with_capacity(text.len() + 2);
+    for token in reader.tokens {
+        match token {
+            Token::Punctuation(byte) => out.push(byte),
+            Token::Null => out.extend_from_slice(b"null"),
+            Token::Item(text) => write_json(&mut out, &parse(&text, item, clock)?, item),
+        }
+    }
+    Ok(Value::text(String::from_utf8(out).unwrap_or_default()))
+}
+
+/// A piece of an array literal; the punctuation is that of the canonical array.
+enum Token {
+    Punctuation(u8),
+    Null,
+    Item(String),
 }
 
 /// Writes a canonical array as PostgreSQL's `array_out` does.
@@ -61,40 +77,63 @@ pub(crate) fn array_values(canonical: &str, item: &Type) -> Result<Vec<Value>, D
 
 /// Reads a JSON array into an array type, as `json_to_recordset` does.
 pub(crate) fn array_from_json(raw: &str, item: &Type, clock: &Clock) -> Result<Value, DatabaseError> {
-    let mut out = Vec::with_capacity(raw.len());
-    write_json_items(&mut out, raw, item, clock)?;
-    Ok(Value::text(String::from_utf8(out).unwrap_or_default()))
+    let mut writer = JsonItems { out: Vec::with_capacity(raw.len()), path: Vec::new(), item, clock };
+    writer.write(raw)?;
+    Ok(Value::text(String::from_utf8(writer.out).unwrap_or_default()))
 }
 
-/// Writes the array and returns its dimensions.
-fn write_json_items(out: &mut Vec<u8>, raw: &str, item: &Type, clock: &Clock) -> Result<Vec<usize>, DatabaseError> {
-    let Some(items) = raw_items(raw)? else {
-        return Err(DatabaseError::new(INVALID_TEXT, "expected JSON array"));
-    };
-    let nested = !item.is_json() && items.first().is_some_and(|first| first.starts_with('['));
-    let mut inner: Option<Vec<usize>> = None;
-    out.push(b'[');
-    for (index, raw) in items.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
+struct JsonItems<'a> {
+    out: Vec<u8>,
+    /// Where in the outer arrays the current one stands.
+    path: Vec<usize>,
+    item: &'a Type,
+    clock: &'a Clock,
+}
+
+impl JsonItems<'_> {
+    /// Writes the array and returns its dimensions. Whether items are arrays is the first one's to say.
+    fn write(&mut self, raw: &str) -> Result<Vec<usize>, DatabaseError> {
+        let items = raw_items(raw)?.ok_or_else(|| self.no_array())?;
+        let nested = items.first().is_some_and(|first| first.starts_with('['));
+        if nested && self.path.len() + 1 >= MAX_DIMENSIONS {
+            return Err(too_many_dimensions());
         }
-        if !nested {
-            if raw.starts_with('[') && !item.is_json() {
+        let mut inner: Option<Vec<usize>> = None;
+        self.out.push(b'[');
+        for (index, raw) in items.iter().enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            if !nested {
+                write_json(&mut self.out, &from_json_text(raw, self.item, self.clock)?, self.item);
+                continue;
+            }
+            self.path.push(index);
+            let dimensions = self.write(raw)?;
+            self.path.pop();
+            if inner.as_ref().is_some_and(|first| *first != dimensions) {
                 return Err(DatabaseError::new(INVALID_TEXT, "malformed JSON array").details(UNEVEN));
             }
-            write_json(out, &from_json_text(raw, item, clock)?, item);
-            continue;
+            inner = Some(dimensions);
         }
-        let dimensions = write_json_items(out, raw, item, clock)?;
-        if inner.as_ref().is_some_and(|first| *first != dimensions) {
-            return Err(DatabaseError::new(INVALID_TEXT, "malformed JSON array").details(UNEVEN));
-        }
-        inner = Some(dimensions);
+        self.out.push(b']');
+        let mut dimensions = vec![items.len()];
+        dimensions.extend(inner.unwrap_or_default());
+        Ok(dimensions)
     }
-    out.push(b']');
-    let mut dimensions = vec![items.len()];
-    dimensions.extend(inner.unwrap_or_default());
-    Ok(dimensions)
+
+    fn no_array(&self) -> DatabaseError {
+        let error = DatabaseError::new(INVALID_TEXT, "expected JSON array");
+        if self.path.is_empty() {
+            return error;
+        }
+        let subscripts: String = self.path.iter().map(|index| format!("[{index}]")).collect();
+        error.hint(format!("See the array element {subscripts}."))
+    }
+}
+
+fn too_many_dimensions() -> DatabaseError {
+    DatabaseError::new("54000", "number of array dimensions (7) exceeds the maximum allowed (6)")
 }
 
 fn write_item(out: &mut Vec<u8>, value: &Value, item: &Type) {
@@ -119,13 +158,11 @@ fn malformed(text: &str, details: impl Into<String>) -> DatabaseError {
     DatabaseError::new(INVALID_TEXT, format!("malformed array literal: \"{text}\"")).details(details)
 }
 
-/// Reads a literal and writes the canonical array while doing so.
+/// Cuts a literal into tokens.
 struct LiteralReader<'a> {
     text: &'a str,
     rest: &'a str,
-    item: &'a Type,
-    clock: &'a Clock,
-    out: Vec<u8>,
+    tokens: Vec<Token>,
     /// The length of the first array at each depth; the later ones must have the same.
     dimensions: Vec<Option<usize>>,
 }
@@ -168,23 +205,23 @@ impl LiteralReader<'_> {
 
     fn read_braces(&mut self, depth: usize) -> Result<(), DatabaseError> {
         if depth >= MAX_DIMENSIONS {
-            return Err(DatabaseError::new("54000", "number of array dimensions (7) exceeds the maximum allowed (6)"));
+            return Err(too_many_dimensions());
         }
         if self.dimensions.len() == depth {
             self.dimensions.push(None);
         }
         self.rest = &self.rest[1..];
-        self.out.push(b'[');
+        self.tokens.push(Token::Punctuation(b'['));
         self.skip_space();
         if depth == 0 && self.rest.starts_with('}') {
             self.rest = &self.rest[1..];
-            self.out.push(b']');
+            self.tokens.push(Token::Punctuation(b']'));
             return Ok(());
         }
         let mut count = 0;
         loop {
             if count > 0 {
-                self.out.push(b',');
+                self.tokens.push(Token::Punctuation(b','));
             }
             self.skip_space();
             let is_leaf_depth = self.dimensions.len() == depth + 1;
@@ -209,7 +246,7 @@ impl LiteralReader<'_> {
             return Err(malformed(self.text, UNEVEN));
         }
         self.rest = &self.rest[1..];
-        self.out.push(b']');
+        self.tokens.push(Token::Punctuation(b']'));
         Ok(())
     }
 
@@ -219,11 +256,10 @@ impl LiteralReader<'_> {
             None => (self.read_bare()?, false),
         };
         if !quoted && text.eq_ignore_ascii_case("null") {
-            self.out.extend_from_slice(b"null");
-            return Ok(());
+            self.tokens.push(Token::Null);
+        } else {
+            self.tokens.push(Token::Item(text));
         }
-        let value = parse(&text, self.item, self.clock)?;
-        write_json(&mut self.out, &value, self.item);
         Ok(())
     }
 

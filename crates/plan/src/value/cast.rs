@@ -28,7 +28,7 @@ pub fn cast(value: &Value, from: &Type, to: &Type, clock: &Clock) -> Result<Valu
         (from, to) if from.is_number() && to.is_number() => number_to_number(value, from, to),
         (Type::Int4, Type::Bool) => Ok(Value::Bool(int_of(value) != 0)),
         (Type::Bool, Type::Int4) => Ok(Value::Int(int_of(value))),
-        (Type::Jsonb, to) if to.is_number() || *to == Type::Bool => from_jsonb(value, to, clock),
+        (Type::Jsonb, to) if to.is_number() || *to == Type::Bool => from_jsonb(value, to),
         (Type::Json | Type::Jsonb, Type::Json | Type::Jsonb) => through_text(value, from, target, clock),
         (Type::Date | Type::Time | Type::Timestamp | Type::Timestamptz | Type::Interval, _) => {
             time_to_time(value, from, target)
@@ -156,7 +156,7 @@ pub(crate) fn float_to_numeric(number: f64, digits: usize) -> Numeric {
     Numeric::of(&format!("{mantissa}e{exponent}"))
 }
 
-fn from_jsonb(value: &Value, to: &Type, clock: &Clock) -> Result<Value, DatabaseError> {
+fn from_jsonb(value: &Value, to: &Type) -> Result<Value, DatabaseError> {
     let Value::Text(text) = value else { return Err(no_cast(&Type::Jsonb, to)) };
     let found = match (parse_jsonb(text)?, to) {
         (Json::Bool(found), Type::Bool) => return Ok(Value::Bool(found)),
@@ -170,7 +170,6 @@ fn from_jsonb(value: &Value, to: &Type, clock: &Clock) -> Result<Value, Database
         (Json::Array(_), _) => "array",
         (Json::Object(_), _) => "object",
     };
-    let _ = clock;
     let message = format!("cannot cast jsonb {found} to type {}", to.sql_name());
     Err(DatabaseError::new(INVALID_PARAMETER, message))
 }

@@ -538,7 +538,7 @@ impl<'a> Decoder<'a> {
         }
         let found = match seen & DATE {
             0 if length >= 3 => YEAR,
-            0 | YEAR => MONTH,
+            0 | YEAR | DAY => MONTH,
             MONTH if self.text_month && length >= 3 => YEAR,
             YEAR_MONTH if self.text_month && length >= 3 && self.short_year => {
                 self.day = self.year;
@@ -547,7 +547,6 @@ impl<'a> Decoder<'a> {
                 return Ok(DAY);
             }
             MONTH | YEAR_MONTH => DAY,
-            DAY => MONTH,
             MONTH_DAY => YEAR,
             DATE => return self.read_run_together(text),
             _ => return Err(Fault::Format),
@@ -666,8 +665,7 @@ impl<'a> Decoder<'a> {
                 self.zone = Some(Zone::Offset(0));
                 return TIME | ZONE;
             }
-            Special::Now => 0,
-            Special::Today => 0,
+            Special::Now | Special::Today => 0,
             Special::Tomorrow => 1,
             Special::Yesterday => -1,
         };

@@ -65,8 +65,12 @@ pub fn from_json(raw: &RawValue, ty: &Type, clock: &Clock) -> Result<Value, Data
 
 /// As [`from_json`]; an error in an array's shape names the member, as PostgreSQL's hint does.
 pub fn from_json_member(name: &str, raw: &RawValue, ty: &Type, clock: &Clock) -> Result<Value, DatabaseError> {
-    from_json_text(raw.get(), ty, clock).map_err(|error| match error.message.as_str() {
-        "expected JSON array" => error.hint(format!("See the value of key \"{name}\".")),
+    from_json_text(raw.get(), ty, clock).map_err(|error| match (error.message.as_str(), &error.hint) {
+        ("expected JSON array", None) => error.hint(format!("See the value of key \"{name}\".")),
+        ("expected JSON array", Some(hint)) => {
+            let hint = format!("{} of key \"{name}\".", hint.trim_end_matches('.'));
+            error.hint(hint)
+        }
         _ => error,
     })
 }
@@ -78,6 +82,12 @@ pub(crate) fn from_json_text(raw: &str, ty: &Type, clock: &Clock) -> Result<Valu
     }
     match ty {
         Type::Domain(domain) => from_json_text(raw, &domain.base, clock),
+        // PostgreSQL takes a string apart and writes it anew, escapes and all.
+        Type::Json if raw.starts_with('"') => {
+            let mut out = Vec::with_capacity(raw.len());
+            write_json_string(&mut out, &decode_string(raw)?);
+            Ok(Value::text(String::from_utf8(out).unwrap_or_default()))
+        }
         Type::Json => check_json(raw).map(|()| Value::text(raw)),
         Type::Jsonb => normalize_jsonb(raw).map(Value::text),
         _ if raw.starts_with('"') => {

@@ -8,7 +8,7 @@ use super::numeric;
 use crate::error::DatabaseError;
 
 /// Deeper values are refused, as PostgreSQL refuses them when its stack runs out.
-const MAX_DEPTH: usize = 1_500;
+const MAX_DEPTH: usize = 500;
 
 /// One JSON value taken apart as `jsonb` keeps it: numbers in canonical form, keys sorted, the last of equal keys.
 #[derive(Clone, Debug, PartialEq)]
@@ -378,20 +378,6 @@ impl<'a> Reader<'a> {
 }
 
 type Checked = Result<(), DatabaseError>;
-
-/// The members of a JSON object as they stand in `text`, keys decoded, in their order; `None` when it is no object.
-pub(crate) fn raw_members(text: &str) -> Result<Option<Vec<(Cow<'_, str>, &str)>>, DatabaseError> {
-    let mut reader = Reader::new(text, false)?;
-    if reader.kind != Kind::Punctuation(b'{') {
-        return Ok(None);
-    }
-    let mut members = Vec::new();
-    reader.each_member(&mut |reader, key| {
-        members.push((unescape(key), reader.raw_value()?));
-        Ok(())
-    })?;
-    Ok(Some(members))
-}
 
 /// The items of a JSON array as they stand in `text`; `None` when it is no array.
 pub(crate) fn raw_items(text: &str) -> Result<Option<Vec<&str>>, DatabaseError> {

@@ -238,3 +238,102 @@ fn patterns_match_what_they_match_in_postgresql() {
     }
     assert_none(&wrong);
 }
+
+#[test]
+fn json_members_become_what_json_to_recordset_makes_of_them() {
+    let mut wrong = Vec::new();
+    for case in cases(include_str!("cases/from_json.jsonl")) {
+        let (name, text) = (case[0].as_str().unwrap(), case[1].as_str().unwrap());
+        let ty = type_named(name);
+        let raw = serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
+        let found = match from_json_member("x", &raw, &ty, &Clock::System) {
+            Ok(value) => json_text(&value, &ty).into(),
+            Err(error) => error_json(&error),
+        };
+        if found != case[2] {
+            wrong.push(format!("{name} {text}\n  wanted {}\n  found  {found}", case[2]));
+        }
+    }
+    assert_none(&wrong);
+}
+
+mod any_value {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn assert_kept(value: &Value, ty: &Type) {
+        let text = to_text(value, ty);
+        assert_eq!(parse(&text, ty, &Clock::System).as_ref(), Ok(value), "{text}");
+        let raw = serde_json::value::RawValue::from_string(json_text(value, ty)).unwrap();
+        assert_eq!(from_json(&raw, ty, &Clock::System).as_ref(), Ok(value), "{raw}");
+    }
+
+    proptest! {
+        #[test]
+        fn is_read_back_from_its_text_and_json(
+            days in -2_451_545i64..2_145_031_949,
+            micros in -211_813_488_000_000_000i64..9_223_371_331_200_000_000,
+            time in 0i64..86_400_000_000,
+            double in any::<f64>().prop_filter("a number", |number| number.is_finite()),
+            single in any::<f32>().prop_filter("a number", |number| number.is_finite()),
+            bytes in any::<Vec<u8>>(),
+        ) {
+            assert_kept(&Value::Int(days), &Type::Date);
+            assert_kept(&Value::Int(micros), &Type::Timestamp);
+            assert_kept(&Value::Int(micros), &Type::Timestamptz);
+            assert_kept(&Value::Int(time), &Type::Time);
+            assert_kept(&Value::Float(double), &Type::Float8);
+            assert_kept(&Value::Float(single.into()), &Type::Float4);
+            assert_kept(&Value::Bytes(bytes.into()), &Type::Bytea);
+        }
+
+        #[test]
+        fn of_text_is_read_back(
+            text in "[^\0]*",
+            texts in proptest::collection::vec("[^\0]*", 0..5),
+            digits in "-?[1-9][0-9]{0,30}(\\.[0-9]{1,20})?",
+            (months, days, micros) in any::<(i32, i32, i64)>(),
+        ) {
+            assert_kept(&Value::text(text), &Type::Text);
+            assert_kept(&Value::text(digits), &Type::Numeric(None));
+            let interval = interval::Interval { months, days, micros: micros / 4 };
+            assert_kept(&Value::text(interval.to_string()), &Type::Interval);
+            let array = Type::Array(Box::new(Type::Text));
+            let mut json = Vec::new();
+            json.push(b'[');
+            for (index, item) in texts.iter().enumerate() {
+                if index > 0 {
+                    json.push(b',');
+                }
+                write_json_string(&mut json, item);
+            }
+            json.push(b']');
+            assert_kept(&Value::text(String::from_utf8(json).unwrap()), &array);
+        }
+
+        #[test]
+        fn hostile_texts_are_refused_without_a_panic(text in "\\PC*") {
+            for name in ["integer", "numeric(5,2)", "date", "time", "timestamptz", "interval", "jsonb", "text[]", "bytea"] {
+                let _ = parse(&text, &type_named(name), &Clock::System);
+            }
+            let _ = regex(&text, false);
+        }
+
+        #[test]
+        fn hostile_times_are_refused_without_a_panic(text in "[-+0-9:./ TZjanpm]{0,30}") {
+            for name in ["date", "time", "timestamp", "timestamptz", "interval"] {
+                let _ = parse(&text, &type_named(name), &Clock::System);
+            }
+        }
+    }
+}
+
+#[test]
+fn json_that_is_too_deep_is_refused() {
+    for (text, ty) in [("[".repeat(100_000), Type::Json), ("{\"a\":".repeat(100_000), Type::Jsonb)] {
+        assert_eq!(parse(&text, &ty, &Clock::System).unwrap_err().sqlstate, "54001");
+    }
+    let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+    assert_eq!(parse(&deep, &Type::Jsonb, &Clock::System), Ok(Value::text(deep.as_str())));
+}

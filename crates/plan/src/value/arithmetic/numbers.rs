@@ -241,17 +241,17 @@ fn resize(decimal: Decimal, scale: i64, cut: fn(Decimal, i64) -> Decimal) -> Dec
 }
 
 pub fn numeric_ceil(text: &str) -> Result<String, DatabaseError> {
-    each_finite(text, |decimal| step(decimal, Sign::Plus))
+    each_finite(text, |decimal| step(&decimal, Sign::Plus))
 }
 
 pub fn numeric_floor(text: &str) -> Result<String, DatabaseError> {
-    each_finite(text, |decimal| step(decimal, Sign::Minus))
+    each_finite(text, |decimal| step(&decimal, Sign::Minus))
 }
 
 /// The next whole number in a direction.
-fn step(decimal: Decimal, direction: Sign) -> Decimal {
+fn step(decimal: &Decimal, direction: Sign) -> Decimal {
     let mut whole = decimal.clone().truncate(0);
-    if decimal.unscaled.sign() == direction && whole.compare(&decimal) != Ordering::Equal {
+    if decimal.unscaled.sign() == direction && whole.compare(decimal) != Ordering::Equal {
         whole.unscaled += if direction == Sign::Plus { 1 } else { -1 };
     }
     whole
