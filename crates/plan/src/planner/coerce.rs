@@ -171,7 +171,7 @@ fn comparison(left: Expr, operator: Operator, right: Expr) -> Expr {
 
 fn check_pattern(operator: Operator, text: &str) -> Result<(), PlanError> {
     if matches!(operator, Operator::Match | Operator::IMatch) {
-        // TEMPREGEX
+        value::regex(text, operator == Operator::IMatch)?;
     }
     Ok(())
 }

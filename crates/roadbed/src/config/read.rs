@@ -60,7 +60,9 @@ fn load_with(folder: &Path, flags: &Flags, environment: &[(String, String)]) -> 
     let file = folder.join("roadbed.toml");
     check_file(&file)?;
     let mut figment = Figment::from(Toml::string(&defaults()));
-    figment = figment.merge(Toml::file_exact(&file));
+    if file.is_file() {
+        figment = figment.merge(Toml::file_exact(&file));
+    }
     for (variable, text) in environment {
         figment = figment.merge(from_variable(variable, text)?);
     }
