@@ -96,8 +96,8 @@ impl Renderer<'_> {
                 let text = if float.is_finite() {
                     format!("({float:?})")
                 } else if float.is_nan() {
-                    // SQLite has no NaN.
-                    "null".to_owned()
+                    // How NaN is kept.
+                    "'NaN'".to_owned()
                 } else {
                     format!("({}9e999)", if *float < 0.0 { "-" } else { "" })
                 };
@@ -317,9 +317,11 @@ impl Renderer<'_> {
     }
 
     pub(super) fn sqlite_array(&mut self, items: &[Expr], ty: &Type) {
-        let item = match ty.base() {
-            Type::Array(item) => type_code(item),
-            _ => type_code(&Type::Text),
+        let item = match (ty.base(), items.first().map(Expr::ty)) {
+            // An array of arrays has more dimensions, and the type of its innermost items.
+            (_, Some(inner)) if matches!(inner.base(), Type::Array(_)) => type_code(&inner),
+            (Type::Array(item), _) => type_code(item),
+            (_, _) => type_code(&Type::Text),
         };
         self.push(&format!("pg_array({}", quote_text(&item)));
         for item in items {
@@ -456,8 +458,10 @@ fn aggregate_plan(aggregate: &Aggregate) -> AggregatePlan {
         "string_agg" if aggregate.distinct => with("pg_string_agg_packed", Argument::Packed),
         "string_agg" if *ty.base() == Type::Bytea => with("pg_bytea_agg", Argument::First),
         "string_agg" => plain("group_concat"),
-        // PostgreSQL puts each array of such an array on its own line.
-        "json_agg" if matches!(ty.base(), Type::Array(_)) => with("pg_json_agg_lines", Argument::Json),
+        // PostgreSQL puts each array or row on its own line.
+        "json_agg" if matches!(ty.base(), Type::Array(_)) || is_row(aggregate) => {
+            with("pg_json_agg_lines", Argument::Json)
+        }
         "json_agg" => with("pg_json_agg", Argument::Json),
         "jsonb_agg" => with("pg_jsonb_agg", Argument::Json),
         "array_agg" => with("pg_array_agg", Argument::Json),
@@ -465,6 +469,10 @@ fn aggregate_plan(aggregate: &Aggregate) -> AggregatePlan {
         "jsonb_object_agg" => with("pg_jsonb_object_agg", Argument::Packed),
         _ => plain("pg_unknown_aggregate"),
     }
+}
+
+fn is_row(aggregate: &Aggregate) -> bool {
+    matches!(aggregate.args.first(), Some(Expr::Call { function, .. }) if &**function == "row_to_json")
 }
 
 /// How a value becomes one of another type.

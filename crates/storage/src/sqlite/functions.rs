@@ -15,6 +15,8 @@ mod json_tree;
 mod numbers;
 mod patterns;
 mod session;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod times;
 
@@ -89,6 +91,8 @@ pub(crate) fn to_sql(value: Value) -> SqlValue {
         Value::Null => SqlValue::Null,
         Value::Bool(bool) => SqlValue::Integer(i64::from(bool)),
         Value::Int(int) => SqlValue::Integer(int),
+        // SQLite has no NaN, but its texts sort above its numbers and equal themselves, as NaN does in PostgreSQL.
+        Value::Float(float) if float.is_nan() => SqlValue::Text("NaN".to_owned()),
         Value::Float(float) => SqlValue::Real(float),
         Value::Text(text) => SqlValue::Text(text.into()),
         Value::Bytes(bytes) => SqlValue::Blob(bytes.into()),

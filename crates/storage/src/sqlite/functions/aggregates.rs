@@ -46,7 +46,17 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
         ("pg_json_object_agg", fold(Type::Text, add_member, finish_object)),
         ("pg_jsonb_object_agg", fold(Type::Text, add_member, |state| jsonb_of(&format!("{{{}}}", state.text)))),
         ("pg_json_agg", with_nulls(|state, value| add_item(state, &value, ", "), finish_array)),
-        ("pg_json_agg_lines", with_nulls(|state, value| add_item(state, &value, ", \n "), finish_array)),
+        (
+            "pg_json_agg_lines",
+            with_nulls(
+                |state, value| {
+                    // A null stands beside the one before it.
+                    let separator = if value.is_null() { ", " } else { ", \n " };
+                    add_item(state, &value, separator)
+                },
+                finish_array,
+            ),
+        ),
         (
             "pg_jsonb_agg",
             with_nulls(|state, value| add_item(state, &value, ", "), |state| jsonb_of(&format!("[{}]", state.text))),

@@ -142,6 +142,7 @@ pub(super) fn read(value: ValueRef<'_>, ty: &Type) -> rusqlite::Result<Value> {
             _ => Value::Int(int),
         },
         ValueRef::Real(float) => Value::Float(float),
+        ValueRef::Text(_) if matches!(ty.base(), Type::Float4 | Type::Float8) => Value::Float(f64::NAN),
         ValueRef::Text(bytes) => Value::text(std::str::from_utf8(bytes)?),
         ValueRef::Blob(bytes) => Value::Bytes(bytes.into()),
     })

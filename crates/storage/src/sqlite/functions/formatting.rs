@@ -314,10 +314,10 @@ fn number_text(call: &Call<'_>) -> Outcome {
         number.push('.');
         number.push_str(&part_digits(&shape, part));
     }
-    if let Some(ordinal) = shape.ordinal.filter(|_| !negative && decimals == 0) {
+    let ordinal = shape.ordinal.filter(|_| !negative && decimals == 0).map_or_else(String::new, |ordinal| {
         let ending = ordinal_ending(&number);
-        number.push_str(&if ordinal == "TH" { ending.to_uppercase() } else { ending.to_owned() });
-    }
+        if ordinal == "TH" { ending.to_uppercase() } else { ending.to_owned() }
+    });
     let signed = signed(&shape, number, negative);
     let padded = if shape.bare {
         signed
@@ -326,7 +326,7 @@ fn number_text(call: &Call<'_>) -> Outcome {
         let wanted = width + usize::from(shape.has_point) + shape.part.len() + sign_width(&shape);
         format!("{}{signed}", " ".repeat(wanted.saturating_sub(tail)))
     };
-    Ok(Value::text(format!("{}{padded}{}", shape.prefix, shape.suffix)))
+    Ok(Value::text(format!("{}{padded}{ordinal}{}", shape.prefix, shape.suffix)))
 }
 
 fn sign_width(shape: &NumberShape) -> usize {

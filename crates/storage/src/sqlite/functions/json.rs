@@ -212,7 +212,7 @@ fn built_object(call: &Call<'_>) -> Result<String, DatabaseError> {
 fn key(call: &Call<'_>, index: usize) -> Result<String, DatabaseError> {
     if call.arg(index).is_null() {
         let message = format!("argument {} cannot be null", index + 1);
-        return Err(DatabaseError::new("22004", message).hint("Object keys should be text."));
+        return Err(DatabaseError::new("22023", message).hint("Object keys should be text."));
     }
     Ok(quoted(&call.printed(index)))
 }

@@ -15,8 +15,8 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
         connection.create_scalar_function(name, 2, PURE, move |ctx: &Context<'_>| {
             let (ValueRef::Text(text), ValueRef::Text(_)) = (ctx.get_raw(0), ctx.get_raw(1)) else { return Ok(None) };
             let pattern =
-                ctx.get_or_create_aux(1, |pattern| compiled(pattern, |text| LikePattern::new(text, any_case)))?;
-            Ok(Some(pattern.matches(std::str::from_utf8(text)?)))
+                ctx.get_or_create_aux(1, |pattern| compiled(pattern, |text| Ok(LikePattern::new(text, any_case))))?;
+            pattern.matches(std::str::from_utf8(text)?).map(Some).map_err(|error| failure(&error))
         })?;
     }
     for (name, any_case) in [("text_regex", false), ("text_iregex", true)] {
@@ -39,7 +39,7 @@ fn compiled<T>(
 }
 
 pub(super) fn like(text: &str, pattern: &str, any_case: bool) -> Result<bool, DatabaseError> {
-    Ok(LikePattern::new(pattern, any_case)?.matches(text))
+    LikePattern::new(pattern, any_case).matches(text)
 }
 
 pub(super) fn regex_matches(text: &str, pattern: &str, any_case: bool) -> Result<bool, DatabaseError> {
@@ -50,6 +50,8 @@ pub(super) fn regex_matches(text: &str, pattern: &str, any_case: bool) -> Result
 struct LikePattern {
     parts: Vec<Vec<LikeChar>>,
     any_case: bool,
+    /// Ends with a backslash: an error, but only for a text that matches so far.
+    dangling: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,8 +62,9 @@ enum LikeChar {
 }
 
 impl LikePattern {
-    fn new(pattern: &str, any_case: bool) -> Result<Self, DatabaseError> {
+    fn new(pattern: &str, any_case: bool) -> Self {
         let mut parts = vec![Vec::new()];
+        let mut dangling = false;
         let mut chars = pattern.chars();
         while let Some(c) = chars.next() {
             let wanted = match c {
@@ -73,7 +76,8 @@ impl LikePattern {
                 '\\' => match chars.next() {
                     Some(escaped) => LikeChar::Is(fold(escaped, any_case)),
                     None => {
-                        return Err(DatabaseError::new("22025", "LIKE pattern must not end with escape character"));
+                        dangling = true;
+                        break;
                     }
                 },
                 other => LikeChar::Is(fold(other, any_case)),
@@ -82,14 +86,26 @@ impl LikePattern {
                 part.push(wanted);
             }
         }
-        Ok(Self { parts, any_case })
+        Self { parts, any_case, dangling }
     }
 
-    fn matches(&self, text: &str) -> bool {
+    fn matches(&self, text: &str) -> Result<bool, DatabaseError> {
         let text: Vec<char> = text.chars().map(|c| fold(c, self.any_case)).collect();
+        if !self.dangling {
+            return Ok(self.fits(&text));
+        }
+        let reached = self.parts.len() > 1
+            || self.parts.first().is_some_and(|start| text.len() > start.len() && fits(start, &text));
+        if reached {
+            return Err(DatabaseError::new("22025", "LIKE pattern must not end with escape character"));
+        }
+        Ok(false)
+    }
+
+    fn fits(&self, text: &[char]) -> bool {
         let Some((first, rest)) = self.parts.split_first() else { return text.is_empty() };
-        let Some((last, middle)) = rest.split_last() else { return text.len() == first.len() && fits(first, &text) };
-        if text.len() < first.len() + last.len() || !fits(first, &text) || !fits(last, &text[text.len() - last.len()..])
+        let Some((last, middle)) = rest.split_last() else { return text.len() == first.len() && fits(first, text) };
+        if text.len() < first.len() + last.len() || !fits(first, text) || !fits(last, &text[text.len() - last.len()..])
         {
             return false;
         }
