@@ -15,6 +15,7 @@ use rusqlite::config::DbConfig;
 
 use super::define::{self, IndexText, TableText, default_expr, definition, object_name, rowid_column};
 use super::error::{engine_error, internal, is_constraint};
+use super::load::fit_sizes;
 use super::sequences::{self, Sequences, sequence_of};
 use super::validate;
 use crate::sql::quote_identifier as quote;
@@ -308,8 +309,15 @@ impl Follower<'_> {
                 Some(_) | None => engine_error(error),
             })?;
         }
+        let converted = change.after.columns.iter().filter(|column| self.conversion(change, column).is_some());
+        fit_sizes(self.connection, &name, converted)?;
         self.execute(&format!("DROP TABLE {}", quote(&change.old.name)))?;
         Ok(name)
+    }
+
+    fn conversion(&self, change: &TableChange<'_>, column: &Column) -> Option<&Conversion> {
+        let asked = |conversion: &&Conversion| conversion.relation == change.after.id && conversion.column == column.id;
+        self.change.conversions.iter().find(asked)
     }
 
     fn copied_value(
@@ -318,8 +326,7 @@ impl Follower<'_> {
         change: &TableChange<'_>,
         column: &Column,
     ) -> Result<String, EngineError> {
-        let asked = |conversion: &&Conversion| conversion.relation == change.after.id && conversion.column == column.id;
-        if let Some(conversion) = self.change.conversions.iter().find(asked) {
+        if let Some(conversion) = self.conversion(change, column) {
             return Ok(definition(self.change.before, change.before, &conversion.using));
         }
         if let Some(old) = change.before.columns.iter().find(|old| old.id == column.id) {

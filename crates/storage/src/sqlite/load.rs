@@ -1,7 +1,7 @@
 //! Rows of migrations, seeds and `copy`, inserted one by one, with PostgreSQL's errors for those that do not fit.
 
 use roadbed_plan::expr::{Expr, SourceId, StatementConflict};
-use roadbed_plan::schema::{Column, ColumnId, ForeignKey, Relation, Schema};
+use roadbed_plan::schema::{Column, ColumnId, ForeignKey, IndexTerm, Relation, Schema};
 use roadbed_plan::value::{self, Type, Value};
 use roadbed_plan::{DatabaseError, EngineError};
 use rusqlite::Connection;
@@ -11,7 +11,7 @@ use super::compare::name_of;
 use super::define::{self, CheckName, rowid_column};
 use super::error::{engine_error, internal, is_constraint};
 use super::sequences::{SequenceOf, Sequences, sequence_of};
-use super::validate::{key_texts, missing_parent, points_nowhere};
+use super::validate::{key_texts, missing_parent, points_nowhere, still_referenced};
 use crate::sql::{Dialect, Mode, Renderer, quote_identifier as quote};
 
 /// Where rows go.
@@ -92,6 +92,10 @@ fn write_rows(
     let rowid = rowid_column(target.relation).and_then(|key| columns.iter().position(|id| *id == key.id));
     let mut written: Rowids = None;
     for (row, mut cells) in rows.into_iter().enumerate() {
+        for (id, cell) in target.columns.iter().zip(&mut cells) {
+            fit_size(cell, &target.relation.column_by_id(*id).ty)
+                .map_err(|error| RowFault { row, error: error.into() })?;
+        }
         for counter in counters.iter_mut() {
             cells.push(Cell::Integer(counter.next));
             counter.next = counter.next.wrapping_add(counter.increment);
@@ -115,6 +119,64 @@ fn write_rows(
         }
     }
     Ok(written)
+}
+
+/// An expression's text may be longer than the column it is assigned to: spaces are cut off, more is an error.
+fn fit_size(cell: &mut Cell, ty: &Type) -> Result<(), DatabaseError> {
+    let (Cell::Text(text), Type::Varchar(Some(size)) | Type::Char(Some(size))) = (&*cell, ty.base()) else {
+        return Ok(());
+    };
+    let size = usize::try_from(*size).unwrap_or(usize::MAX);
+    let blank_padded = matches!(ty.base(), Type::Char(_));
+    // Characters are never more than bytes, so most texts need no count.
+    if text.len() <= size && !(blank_padded && text.len() < size) {
+        return Ok(());
+    }
+    let end = text.char_indices().nth(size).map_or(text.len(), |(end, _)| end);
+    if text[end..].contains(|c| c != ' ') {
+        return Err(too_long(ty));
+    }
+    let mut fitting = text[..end].to_owned();
+    if blank_padded {
+        let missing = size.saturating_sub(fitting.chars().count());
+        fitting.extend(std::iter::repeat_n(' ', missing));
+    }
+    *cell = Cell::Text(fitting);
+    Ok(())
+}
+
+fn too_long(ty: &Type) -> DatabaseError {
+    let (name, size) = (ty.base().sql_name(), ty.base());
+    let size = match size {
+        Type::Varchar(Some(size)) | Type::Char(Some(size)) => *size,
+        _ => 0,
+    };
+    DatabaseError::new("22001", format!("value too long for type {name}({size})"))
+}
+
+/// As for inserted rows, for columns that a statement has just computed.
+pub(super) fn fit_sizes<'c>(
+    connection: &Connection,
+    table: &str,
+    columns: impl Iterator<Item = &'c Column>,
+) -> Result<(), EngineError> {
+    let table = quote(table);
+    for column in columns {
+        let (Type::Varchar(Some(size)) | Type::Char(Some(size))) = column.ty.base() else { continue };
+        let name = quote(&column.name);
+        let blanks = format!("length({name}) > {size} AND rtrim(substr({name}, {size} + 1), ' ') = ''");
+        let mut changes = vec![format!("UPDATE {table} SET {name} = substr({name}, 1, {size}) WHERE {blanks}")];
+        if matches!(column.ty.base(), Type::Char(_)) {
+            let padded = format!("format('%-{size}s', {name})");
+            changes.push(format!("UPDATE {table} SET {name} = {padded} WHERE length({name}) < {size}"));
+        }
+        connection.execute_batch(&changes.join("; ")).map_err(engine_error)?;
+        let sql = format!("SELECT 1 FROM {table} WHERE length({name}) > {size} LIMIT 1");
+        if connection.prepare(&sql).and_then(|mut longer| longer.exists(())).map_err(engine_error)? {
+            return Err(too_long(&column.ty).into());
+        }
+    }
+    Ok(())
 }
 
 fn insert_text(target: &Target<'_>, columns: &[ColumnId]) -> String {
@@ -176,7 +238,7 @@ fn row_error(connection: &Connection, target: &Target<'_>, row: &Row<'_>, error:
     };
     match known {
         Some(known) => known.into(),
-        None => statement_error(connection, target.schema, error),
+        None => engine_error(error),
     }
 }
 
@@ -201,49 +263,72 @@ fn absent_parent(
     Ok(None)
 }
 
-/// What a statement as a whole was refused for.
-pub(super) fn statement_error(connection: &Connection, schema: &Schema, error: rusqlite::Error) -> EngineError {
+/// What a statement that writes `relation` was refused for, as a whole.
+pub(super) fn statement_error(
+    connection: &Connection,
+    schema: &Schema,
+    (relation, sql): (&Relation, &str),
+    error: rusqlite::Error,
+) -> EngineError {
     let text = match &error {
-        rusqlite::Error::SqliteFailure(_, Some(text)) if is_constraint(&error) => text.clone(),
+        rusqlite::Error::SqliteFailure(_, Some(text)) if is_constraint(&error) => text.as_str(),
         _ => return engine_error(error),
     };
-    let (kind, place) = text.split_once(" constraint failed: ").unwrap_or((text.as_str(), ""));
+    if text == "FOREIGN KEY constraint failed" {
+        let unknown = || DatabaseError::new("23503", "update or delete violates a foreign key constraint");
+        return broken_by(connection, schema, relation, sql).unwrap_or_else(unknown).into();
+    }
+    // What a foreign key's action does to another table may be refused too.
+    let (kind, place) = text.split_once(" constraint failed: ").unwrap_or((text, ""));
     let table = place.split('.').next().unwrap_or_default();
-    let relation = schema.relations.values().find(|relation| name_of(relation) == table);
-    let known = match (kind, relation) {
-        ("NOT NULL", Some(relation)) => {
-            Some(null_value(relation, place.rsplit_once('.').map_or(place, |(_, column)| column)))
-        }
-        ("UNIQUE", Some(relation)) => {
-            let target = Target { schema, relation, columns: &[], conflict: None };
-            Some(duplicate(&target, &Row { columns: &[], cells: &[] }, place))
-        }
-        ("CHECK", _) => {
-            let has =
-                |relation: &&std::sync::Arc<Relation>| define::checks(relation).iter().any(|(name, _)| name == place);
-            schema.relations.values().find(has).map(|relation| violated_check(relation, place))
-        }
-        ("FOREIGN KEY constraint failed", _) => broken_reference(connection, schema),
-        _ => None,
-    };
-    known.map_or_else(|| engine_error(error), Into::into)
+    let named = schema.relations.values().find(|relation| name_of(relation) == table).map_or(relation, |found| found);
+    let none = Row { columns: &[], cells: &[] };
+    match kind {
+        "NOT NULL" => null_value(named, place.rsplit_once('.').map_or(place, |(_, column)| column)).into(),
+        "UNIQUE" => duplicate(&Target { schema, relation: named, columns: &[], conflict: None }, &none, place).into(),
+        "CHECK" => violated_check(relation, place).into(),
+        _ => engine_error(error),
+    }
 }
 
-/// The first reference that points nowhere, among those that SQLite finds in the whole database.
+/// Which reference a statement on `relation` breaks. The statement has failed; it runs again, with its foreign keys
+/// left for later, and is undone.
+fn broken_by(connection: &Connection, schema: &Schema, relation: &Relation, sql: &str) -> Option<DatabaseError> {
+    let run = || -> Result<Option<DatabaseError>, EngineError> {
+        connection.execute_batch("SAVEPOINT broken; PRAGMA defer_foreign_keys = ON").map_err(internal)?;
+        connection.execute(sql, ()).map_err(internal)?;
+        for key in &relation.foreign_keys {
+            if let Some(error) = missing_parent(connection, schema, relation, key, "")? {
+                return Ok(Some(error));
+            }
+        }
+        for child in schema.relations.values() {
+            for key in child.foreign_keys.iter().filter(|key| key.target == relation.id) {
+                if let Some(error) = still_referenced(connection, schema, child, key)? {
+                    return Ok(Some(error));
+                }
+            }
+        }
+        Ok(None)
+    };
+    let found = run();
+    let undone = connection
+        .execute_batch("ROLLBACK TO broken; RELEASE broken; PRAGMA defer_foreign_keys = OFF")
+        .map_err(internal);
+    undone.and(found).ok().flatten()
+}
+
+/// The first reference that points nowhere, in the whole database.
 pub(super) fn broken_reference(connection: &Connection, schema: &Schema) -> Option<DatabaseError> {
     let tables: Vec<String> = connection
         .prepare("SELECT DISTINCT \"table\" FROM pragma_foreign_key_check")
         .and_then(|mut check| check.query_map((), |row| row.get(0))?.collect())
         .ok()?;
-    for table in tables {
-        let Some(relation) = schema.relations.values().find(|relation| name_of(relation) == table) else { continue };
-        for key in &relation.foreign_keys {
-            if let Ok(Some(error)) = missing_parent(connection, schema, relation, key, "") {
-                return Some(error);
-            }
-        }
-    }
-    Some(DatabaseError::new("23503", "update or delete violates a foreign key constraint"))
+    let mut relations = schema.relations.values().filter(|relation| tables.contains(&name_of(relation)));
+    relations.find_map(|relation| {
+        let missing = |key| missing_parent(connection, schema, relation, key, "").ok().flatten();
+        relation.foreign_keys.iter().find_map(missing)
+    })
 }
 
 fn null_value(relation: &Relation, column: &str) -> DatabaseError {
@@ -273,8 +358,13 @@ fn duplicate(target: &Target<'_>, row: &Row<'_>, places: &str) -> DatabaseError 
     let relation = target.relation;
     if let Some(index) = places.strip_prefix("index '").and_then(|rest| rest.strip_suffix('\'')) {
         let indexes = define::indexes(target.schema, relation);
-        let name = indexes.iter().find(|text| text.name == index).map_or(index, |text| text.declared_as.as_str());
-        return duplicate_key(name);
+        let Some(index) = indexes.iter().find(|text| text.name == index) else { return duplicate_key(index) };
+        let column = |term: &IndexTerm| match &term.expr {
+            Expr::Column { column, .. } => Some(*column),
+            _ => None,
+        };
+        let columns: Option<Vec<ColumnId>> = index.entries.terms.iter().map(column).collect();
+        return with_key(duplicate_key(&index.declared_as), relation, columns.as_deref().unwrap_or_default(), row);
     }
     let prefix = format!("{}.", name_of(relation));
     let names: Vec<&str> = places.split(", ").map(|place| place.strip_prefix(&prefix).unwrap_or(place)).collect();
@@ -294,11 +384,15 @@ fn duplicate(target: &Target<'_>, row: &Row<'_>, places: &str) -> DatabaseError 
         relation.indexes.iter().find(same).map(|index| index.name.as_str())
     };
     let error = duplicate_key(named.or_else(indexed).unwrap_or_default());
+    with_key(error, relation, &columns, row)
+}
+
+/// Adds the values of a key, where the row gives them all.
+fn with_key(error: DatabaseError, relation: &Relation, columns: &[ColumnId], row: &Row<'_>) -> DatabaseError {
     let cell = |id: &ColumnId| row.columns.iter().position(|column| column == id).and_then(|at| row.cells.get(at));
-    let cells: Option<Vec<Cell>> = columns.iter().map(|id| cell(id).cloned()).collect();
-    match cells {
-        Some(cells) if !columns.is_empty() => {
-            let (names, values) = key_texts(relation, &columns, &cells);
+    match columns.iter().map(|id| cell(id).cloned()).collect::<Option<Vec<Cell>>>() {
+        Some(cells) if !cells.is_empty() => {
+            let (names, values) = key_texts(relation, columns, &cells);
             error.details(format!("Key ({names})=({values}) already exists."))
         }
         Some(_) | None => error,

@@ -15,7 +15,7 @@ use roadbed_plan::{Clock, DatabaseError, EngineError, Session};
 use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::compare::{self, SchemaChange};
+use super::compare::{self, SchemaChange, name_of};
 use super::copy::{self, CopyRows};
 use super::define::select_definition;
 use super::error::engine_error;
@@ -321,15 +321,23 @@ impl<'a> Runner<'a> {
                 let target = Target { schema, relation, columns, conflict: conflict.as_ref() };
                 insert_rows(self.connection, &mut self.sequences, &target, rows).map_err(|fault| fault.error)
             }
-            Statement::Update { .. } | Statement::Delete { .. } => {
-                let mut renderer = Renderer::new(schema, Dialect::Sqlite, Mode::Definition);
-                renderer.statement(statement);
-                let sql = renderer.finish().sql;
-                let changed = self.connection.execute(&sql, ());
-                changed.map(drop).map_err(|error| load::statement_error(self.connection, schema, error))
+            Statement::Update { relation, assignments, .. } => {
+                let relation = schema.relation(*relation);
+                self.execute(schema, relation, statement)?;
+                let assigned = assignments.iter().map(|(id, _)| relation.column_by_id(*id));
+                load::fit_sizes(self.connection, &name_of(relation), assigned)
             }
+            Statement::Delete { relation, .. } => self.execute(schema, schema.relation(*relation), statement),
             Statement::Select(select) => self.select(schema, select),
         }
+    }
+
+    fn execute(&self, schema: &Schema, relation: &Relation, statement: &Statement) -> Result<(), EngineError> {
+        let mut renderer = Renderer::new(schema, Dialect::Sqlite, Mode::Definition);
+        renderer.statement(statement);
+        let sql = renderer.finish().sql;
+        let refused = |error| load::statement_error(self.connection, schema, (relation, &sql), error);
+        self.connection.execute(&sql, ()).map(drop).map_err(refused)
     }
 
     /// The rows of a select, as SQLite keeps their values.
@@ -418,17 +426,11 @@ fn refuse_generated(relation: &Relation, columns: &[ColumnId], overriding: bool)
     Ok(())
 }
 
-/// A sequence as `setval` names it: `"public.films_id_seq"`, perhaps without a schema, perhaps with quotes.
+/// A sequence by its schema and name with a dot between.
 fn find_sequence(schema: &Schema, text: &str) -> Result<sequences::SequenceOf, DatabaseError> {
-    let parts: Vec<String> = text.split('.').map(|part| part.trim_matches('"').to_owned()).collect();
-    let found = match &parts[..] {
-        [namespace, name] => schema.sequences.get_key_value(&(namespace.clone(), name.clone())),
-        [name] => schema
-            .sequences
-            .get_key_value(&("public".to_owned(), name.clone()))
-            .or_else(|| schema.sequences.iter().find(|((_, other), _)| other == name)),
-        _ => None,
-    };
+    let found = schema.sequences.iter().find(|((namespace, name), _)| {
+        text.strip_prefix(namespace.as_str()).and_then(|rest| rest.strip_prefix('.')) == Some(name)
+    });
     found
         .map(|(name, sequence)| sequences::named(name, Some(sequence)))
         .ok_or_else(|| DatabaseError::new("42P01", format!("relation \"{text}\" does not exist")))

@@ -123,6 +123,34 @@ pub(super) fn missing_parent(
     key: &ForeignKey,
     further: &str,
 ) -> Result<Option<DatabaseError>, EngineError> {
+    let values = first_orphan(connection, schema, (relation, key), further)?;
+    Ok(values.map(|values| points_nowhere(schema, relation, key, &values)))
+}
+
+/// The first row whose parent a statement has just removed or changed, as PostgreSQL's error.
+pub(super) fn still_referenced(
+    connection: &Connection,
+    schema: &Schema,
+    child: &Relation,
+    key: &ForeignKey,
+) -> Result<Option<DatabaseError>, EngineError> {
+    let Some(values) = first_orphan(connection, schema, (child, key), "")? else { return Ok(None) };
+    let parent = schema.relation(key.target);
+    let message = format!(
+        "update or delete on table \"{}\" violates foreign key constraint \"{}\" on table \"{}\"",
+        parent.name, key.name, child.name
+    );
+    let (columns, values) = key_texts(parent, &key.target_columns, &values);
+    let details = format!("Key ({columns})=({values}) is still referenced from table \"{}\".", child.name);
+    Ok(Some(DatabaseError::new("23503", message).details(details)))
+}
+
+fn first_orphan(
+    connection: &Connection,
+    schema: &Schema,
+    (relation, key): (&Relation, &ForeignKey),
+    further: &str,
+) -> Result<Option<Vec<Cell>>, EngineError> {
     let target = schema.relation(key.target);
     let child: Vec<_> = relation.column_names(&key.columns).map(|name| format!("c.{}", quote(name))).collect();
     let parent = target.column_names(&key.target_columns).map(|name| format!("p.{}", quote(name)));
@@ -136,8 +164,7 @@ pub(super) fn missing_parent(
         quote(&name_of(target)),
         same.join(" AND "),
     );
-    let Some(values) = first_row(connection, &sql)? else { return Ok(None) };
-    Ok(Some(points_nowhere(schema, relation, key, &values)))
+    first_row(connection, &sql)
 }
 
 /// A foreign key without its parent.

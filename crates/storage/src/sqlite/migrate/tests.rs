@@ -295,6 +295,39 @@ fn rows_that_do_not_fit_are_refused_in_the_words_of_postgresql() {
 }
 
 #[test]
+fn texts_are_fitted_to_their_columns_when_rows_are_computed() {
+    let mut lab = Lab::new("create table t (v varchar(3), c char(3)); insert into t select 'ab' || '    ', 'x' || 'y'");
+    assert_eq!(lab.query("SELECT v || '|', c || '|' FROM t"), "ab |,xy |");
+    let long = "22001 value too long for type character varying(3)";
+    assert_eq!(lab.refused("insert into t (v) select 'ab' || 'cd'"), long);
+    assert_eq!(lab.refused("update t set v = v || 'd'"), long);
+    lab.migrate("update t set v = 'a' || 'b', c = '' || 'z'");
+    assert_eq!(lab.query("SELECT v || '|', c || '|' FROM t"), "ab|,z  |");
+    assert_eq!(
+        lab.refused("alter table t alter v type varchar(1)"),
+        "22001 value too long for type character varying(1)"
+    );
+}
+
+#[test]
+fn broken_references_name_the_key_that_is_still_in_use() {
+    let mut lab = Lab::new(
+        "create table p (id int primary key); create table c (p int references p);
+         insert into p values (1), (2); insert into c values (2);",
+    );
+    let still = "23503 update or delete on table \"p\" violates foreign key constraint \"c_p_fkey\" on table \"c\": \
+                 Key (id)=(2) is still referenced from table \"c\".";
+    assert_eq!(lab.refused("delete from p"), still);
+    assert_eq!(lab.refused("update p set id = id + 5"), still);
+    assert_eq!(
+        lab.refused("update c set p = 9"),
+        "23503 insert or update on table \"c\" violates foreign key constraint \"c_p_fkey\": \
+         Key (p)=(9) is not present in table \"p\"."
+    );
+    lab.migrate("delete from p where id = 1");
+}
+
+#[test]
 fn rows_of_one_statement_may_refer_to_later_ones() {
     let mut lab = Lab::new(
         "create table e (id int primary key, boss int references e);
