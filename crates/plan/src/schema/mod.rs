@@ -7,7 +7,7 @@ mod access;
 pub mod read_expr;
 pub mod read_sql;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use access::{DefaultPrivilege, DefaultPrivilegeObject, Grant, Grantee, Policy, PolicyCommand, Privilege, Role};
@@ -39,6 +39,9 @@ pub struct Schema {
     pub default_privileges: Vec<DefaultPrivilege>,
     pub sequences: BTreeMap<(String, String), Sequence>,
     pub next_relation: u32,
+    /// What has the body of a `language sql` function in it, by the function's schema and signature. Only the fold of
+    /// migrations keeps it.
+    pub calls: BTreeSet<((String, String), read_sql::Object)>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -264,6 +267,14 @@ impl Relation {
 
     pub fn is_view(&self) -> bool {
         matches!(self.kind, RelationKind::View | RelationKind::MaterializedView)
+    }
+}
+
+impl Function {
+    /// `name(type, type)`, as messages show a function.
+    pub fn signature(&self) -> String {
+        let types: Vec<String> = self.args.iter().map(|arg| arg.ty.sql_name()).collect();
+        format!("{}({})", self.name, types.join(","))
     }
 }
 

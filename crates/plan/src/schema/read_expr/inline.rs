@@ -37,6 +37,7 @@ impl Resolver<'_> {
     /// The body with the arguments in their places.
     pub(super) fn body_of(&self, function: &Function, args: Vec<Expr>, at: At) -> Read<Select> {
         let Some(body) = &function.body else { return Err(no_body(function, at)) };
+        self.inlined.borrow_mut().insert((function.schema.clone(), function.signature()));
         let mut body = body.clone();
         let mut fresh = BTreeMap::from([(SourceId::ROW, SourceId::ROW)]);
         body.rename_sources(&mut |id| *fresh.entry(id).or_insert_with(|| self.new_source()));

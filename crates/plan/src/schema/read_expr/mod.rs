@@ -22,7 +22,8 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use pg_query::protobuf;
 
@@ -42,6 +43,7 @@ pub struct Resolver<'a> {
     /// What `'now'` and its like mean in a constant.
     clock: Clock,
     next_source: Cell<u32>,
+    inlined: RefCell<BTreeSet<(String, String)>>,
 }
 
 /// What an expression's bare names can mean.
@@ -74,7 +76,7 @@ type Read<T> = Result<T, ExprError>;
 
 impl<'a> Resolver<'a> {
     pub fn new(schema: &'a Schema, search_path: &'a [String]) -> Self {
-        Self { schema, search_path, clock: Clock::System, next_source: Cell::new(1) }
+        Self { schema, search_path, clock: Clock::System, next_source: Cell::new(1), inlined: RefCell::default() }
     }
 
     /// Reads one expression. A string constant that nothing gives a type stays [`Type::Unknown`].
@@ -130,6 +132,11 @@ impl<'a> Resolver<'a> {
     /// When there is no such type, or only PostgreSQL has it.
     pub fn type_name(&self, name: &protobuf::TypeName) -> Result<Type, ExprError> {
         self.read_type(name)
+    }
+
+    /// The functions whose bodies went into what was read, by schema and signature.
+    pub fn inlined(self) -> BTreeSet<(String, String)> {
+        self.inlined.into_inner()
     }
 
     fn new_source(&self) -> SourceId {

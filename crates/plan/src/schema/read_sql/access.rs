@@ -80,7 +80,7 @@ impl Fold<'_> {
                 names => Some(column_ids(relation, names, |name| no_column(relation, name))?),
             };
             let allowed = if columns.is_some() { COLUMN } else { TABLE };
-            let kind = if columns.is_some() { "column" } else { "relation" };
+            let kind = if columns.is_some() { "column" } else { "table" };
             let wanted = read_privilege(privilege, allowed, kind)?;
             change.apply(&mut grants, &wanted, columns.as_deref());
         }
@@ -215,7 +215,10 @@ impl Fold<'_> {
             ObjectType::ObjectSchema => (DefaultPrivilegeObject::Schemas, SCHEMA, "schema"),
             ObjectType::ObjectType if action.is_grant => return change.privileges(TYPE, "type").map(drop),
             _ => {
-                return Err(Fault::only_postgres("this default privilege", "leave it out: everyone may use every type"));
+                return Err(Fault::only_postgres(
+                    "this default privilege",
+                    "leave it out: everyone may use every type",
+                ));
             }
         };
         let wanted = change.privileges(allowed, kind)?;

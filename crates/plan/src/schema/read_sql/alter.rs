@@ -300,6 +300,7 @@ impl Fold<'_> {
             None => None,
         };
         self.edit_column(id, column.id, |column| column.default = default);
+        self.note_calls(&Object::Default(id, column.id));
         Ok(())
     }
 
@@ -323,6 +324,7 @@ impl Fold<'_> {
         let Some(node) = node.filter(|_| column.is_generated()) else { return Err(not_generated(&relation, name)) };
         let expr = self.assigned(node, Scope::Relation(&relation), (name, &column.ty), "generation")?;
         self.edit_column(id, column.id, |column| column.default = Some(DefaultValue::Generated(expr)));
+        self.note_calls(&Object::Column(id, column.id));
         Ok(())
     }
 
@@ -452,7 +454,7 @@ impl Fold<'_> {
 }
 
 /// PostgreSQL's fault for a constraint that a statement about a table names.
-pub(super) fn no_constraint(relation: &Relation, name: &str) -> Fault {
+fn no_constraint(relation: &Relation, name: &str) -> Fault {
     let message = format!("constraint \"{name}\" of relation \"{}\" does not exist", relation.name);
     Fault::new("42704", message).name(name)
 }
@@ -501,7 +503,12 @@ fn retype_column(expr: &mut Expr, id: ColumnId, ty: &Type) {
 /// PostgreSQL carries out the clauses of one statement by kind, whatever their order.
 fn pass(command: &AlterTableCmd) -> u8 {
     match command.subtype() {
-        AlterTableType::AtDropColumn | AlterTableType::AtDropConstraint => 0,
+        AlterTableType::AtDropColumn
+        | AlterTableType::AtDropConstraint
+        | AlterTableType::AtDropNotNull
+        | AlterTableType::AtDropIdentity
+        | AlterTableType::AtDropExpression => 0,
+        AlterTableType::AtColumnDefault if command.def.is_none() => 0,
         AlterTableType::AtAlterColumnType => 1,
         AlterTableType::AtAddColumn => 2,
         AlterTableType::AtAddConstraint => {
@@ -511,7 +518,6 @@ fn pass(command: &AlterTableCmd) -> u8 {
         }
         AlterTableType::AtColumnDefault
         | AlterTableType::AtSetNotNull
-        | AlterTableType::AtDropNotNull
         | AlterTableType::AtAddIdentity
         | AlterTableType::AtSetIdentity => 3,
         _ => 6,

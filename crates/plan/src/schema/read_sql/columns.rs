@@ -4,6 +4,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{self as pb, ColumnDef, ConstrType, Constraint, Node};
 
 use super::Fold;
+use super::drop::Object;
 use super::fault::Fault;
 use super::names::{self, strings};
 use super::resolve;
@@ -93,6 +94,8 @@ impl Fold<'_> {
             None
         };
         let id = column.id;
+        let generated = matches!(value, Some(DefaultValue::Generated(_)));
+        self.note_calls(&if generated { Object::Column(relation, id) } else { Object::Default(relation, id) });
         self.edit(relation, |relation| {
             for column in relation.columns.iter_mut().filter(|column| column.id == id) {
                 column.default.clone_from(&value);
@@ -126,9 +129,8 @@ impl Fold<'_> {
             return Ok(None);
         }
         if let Some(sequence) = nextval(node) {
-            let mut parts = sequence.rsplitn(2, '.').map(|part| part.trim_matches('"'));
-            let name = parts.next().unwrap_or_default();
-            let wanted = (parts.next(), name);
+            let (schema, name) = super::writes::split_name(&sequence);
+            let wanted = (schema.as_deref(), name.as_str());
             let key = self.search(wanted, |key| self.schema.sequences.contains_key(key)).ok_or_else(|| {
                 Fault::new("42P01", format!("relation \"{}\" does not exist", names::show(wanted)))
                     .at(resolve::location(node))

@@ -7,6 +7,7 @@ use super::Fold;
 use super::fault::Fault;
 use super::names::{constraint_names, dotted, list, string, strings};
 use super::tables::no_column;
+use crate::schema::Relation;
 
 impl Fold<'_> {
     pub(super) fn comment(&mut self, stmt: &pb::CommentStmt) -> Result<(), Fault> {
@@ -89,12 +90,17 @@ impl Fold<'_> {
                 let relation = self.relation(&range_of(table))?;
                 let name = string(constraint).unwrap_or_default();
                 let known = constraint_names(&relation).any(|known| known == name);
-                if known { Ok(()) } else { Err(super::alter::no_constraint(&relation, name)) }
+                if known { Ok(()) } else { Err(no_constraint(&relation, name)) }
             }
             ObjectType::ObjectExtension | ObjectType::ObjectDatabase | ObjectType::ObjectDomconstraint => Ok(()),
             _ => Err(Fault::only_postgres("what this comment is on", "leave it out")),
         }
     }
+}
+
+fn no_constraint(relation: &Relation, name: &str) -> Fault {
+    let message = format!("constraint \"{name}\" for table \"{}\" does not exist", relation.name);
+    Fault::new("42704", message).name(name)
 }
 
 /// A dotted name of a relation.

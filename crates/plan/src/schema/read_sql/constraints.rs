@@ -6,6 +6,7 @@ use pg_query::protobuf::{ConstrType, Constraint, Node};
 
 use super::Fold;
 use super::dependents::columns_of;
+use super::drop::Object;
 use super::fault::Fault;
 use super::names::{constraint_names, strings};
 use super::tables::column_ids;
@@ -72,7 +73,9 @@ impl Fold<'_> {
         } else {
             constraint.conname.clone()
         };
+        let user = Object::Constraint(id, name.clone());
         self.edit(id, |relation| relation.checks.push(Check { name, condition }));
+        self.note_calls(&user);
         Ok(())
     }
 

@@ -11,8 +11,6 @@ use crate::schema::{ColumnId, DefaultValue, Relation, RelationId};
 pub(super) struct Uses {
     pub(super) relations: BTreeSet<RelationId>,
     pub(super) columns: BTreeSet<(RelationId, ColumnId)>,
-    /// Functions and operators by name.
-    pub(super) functions: BTreeSet<String>,
 }
 
 impl Uses {
@@ -51,7 +49,6 @@ struct Walk {
     sources: HashMap<SourceId, RelationId>,
     relations: BTreeSet<RelationId>,
     columns: Vec<(SourceId, ColumnId)>,
-    functions: BTreeSet<String>,
 }
 
 impl Walk {
@@ -73,12 +70,7 @@ impl Walk {
                 self.expr(expr);
                 self.select(select);
             }
-            other => {
-                if let Expr::Call { function, .. } = other {
-                    self.functions.insert(function.to_string());
-                }
-                other.for_each_child_mut(&mut |child| self.expr(child));
-            }
+            other => other.for_each_child_mut(&mut |child| self.expr(child)),
         }
     }
 
@@ -86,7 +78,7 @@ impl Walk {
         let sources = self.sources;
         let columns =
             self.columns.iter().filter_map(|(source, column)| Some((*sources.get(source)?, *column))).collect();
-        Uses { relations: self.relations, columns, functions: self.functions }
+        Uses { relations: self.relations, columns }
     }
 }
 

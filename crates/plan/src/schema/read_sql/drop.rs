@@ -9,19 +9,17 @@ use super::Fold;
 use super::comments::range_of;
 use super::dependents::{Uses, columns_of};
 use super::fault::Fault;
-use super::functions::signature;
-use super::names::{dotted, list, shown, string};
+use super::names::{constraint_names, dotted, list, shown, string};
 use super::statement::object_word;
 use super::types::no_type;
-use crate::expr::Expr;
 use crate::schema::{ColumnId, DefaultValue, ForeignKey, Relation, RelationId, RelationKind};
 use crate::value::Type;
 
 type Key = (String, String);
 
 /// Something that can be dropped, or that stands in the way of a drop.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Object {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Object {
     Relation(RelationId),
     Column(RelationId, ColumnId),
     Constraint(RelationId, String),
@@ -31,7 +29,7 @@ pub(super) enum Object {
     Sequence(Key),
     Enum(Key),
     Domain(Key),
-    /// A function by its schema and [`signature`].
+    /// A function by its schema and signature.
     Function(Key),
     Schema(String),
 }
@@ -127,7 +125,7 @@ impl Fold<'_> {
         match self.function(wanted) {
             Ok(index) => {
                 let function = &self.schema.functions[index];
-                Ok(Some(Object::Function((function.schema.clone(), signature(function)))))
+                Ok(Some(Object::Function((function.schema.clone(), function.signature()))))
             }
             Err(_) if stmt.missing_ok => Ok(None),
             Err(fault) => Err(fault),
@@ -343,7 +341,7 @@ impl Fold<'_> {
         }
         for function in &self.schema.functions {
             if has_type(&function.returns, key) || function.args.iter().any(|arg| has_type(&arg.ty, key)) {
-                found.push(Object::Function((function.schema.clone(), signature(function))));
+                found.push(Object::Function((function.schema.clone(), function.signature())));
             }
         }
         found.dedup();
@@ -351,38 +349,52 @@ impl Fold<'_> {
     }
 
     fn dependents_of_function(&self, key: &Key) -> Vec<Object> {
-        let Some(function) = self.schema.functions.iter().find(|function| is_function(function, key)) else {
-            return Vec::new();
-        };
-        let named = [function.name.clone(), format!("{}.{}", function.schema, function.name)];
-        let calls = |uses: &Uses| named.iter().any(|name| uses.functions.contains(name));
-        let in_expr = |expr: &Expr, id: RelationId| calls(&Uses::of_expr([expr], id));
-        let mut found = Vec::new();
-        for relation in self.schema.relations.values() {
-            let id = relation.id;
-            if relation.definition.as_ref().is_some_and(|select| calls(&Uses::of_select(select))) {
-                found.push(Object::Relation(id));
+        // A function's text is read when it runs: it outlives what it calls.
+        self.callers(key).into_iter().filter(|user| !matches!(user, Object::Function(_))).collect()
+    }
+
+    /// What has the function's body in it.
+    pub(super) fn callers(&self, key: &Key) -> Vec<Object> {
+        let calls = self.schema.calls.iter().filter(|(function, _)| function == key);
+        calls.map(|(_, user)| user.clone()).filter(|user| self.exists(user)).collect()
+    }
+
+    /// Whether the object, noted earlier, is still there.
+    fn exists(&self, object: &Object) -> bool {
+        let relation = |id: &RelationId| self.schema.relations.get(id);
+        match object {
+            Object::Relation(id) => relation(id).is_some(),
+            Object::Column(id, column) => {
+                relation(id).is_some_and(|found| found.columns.iter().any(|other| other.id == *column))
             }
-            found.extend(policies_with(relation, &calls));
-            for check in relation.checks.iter().filter(|check| in_expr(&check.condition, id)) {
-                found.push(Object::Constraint(id, check.name.clone()));
+            Object::Default(id, column) => relation(id)
+                .is_some_and(|found| found.columns.iter().any(|other| other.id == *column && other.default.is_some())),
+            Object::Constraint(id, name) => {
+                relation(id).is_some_and(|found| constraint_names(found).any(|other| other == name))
             }
-            for column in &relation.columns {
-                match &column.default {
-                    Some(DefaultValue::Expr(expr)) if in_expr(expr, id) => found.push(Object::Default(id, column.id)),
-                    Some(DefaultValue::Generated(expr)) if in_expr(expr, id) => {
-                        found.push(Object::Column(id, column.id))
-                    }
-                    _ => {}
-                }
+            Object::Policy(id, name) => {
+                relation(id).is_some_and(|found| found.policies.iter().any(|other| other.name == *name))
             }
-            for index in &relation.indexes {
-                if index.terms.iter().map(|term| &term.expr).chain(&index.condition).any(|expr| in_expr(expr, id)) {
-                    found.push(Object::Index(id, index.name.clone()));
-                }
+            Object::Index(id, name) => {
+                relation(id).is_some_and(|found| found.indexes.iter().any(|other| other.name == *name))
             }
+            Object::Sequence(key) => self.schema.sequences.contains_key(key),
+            Object::Enum(key) => self.schema.enums.contains_key(key),
+            Object::Domain(key) => self.schema.domains.contains_key(key),
+            Object::Function(key) => self.schema.functions.iter().any(|function| is_function(function, key)),
+            Object::Schema(name) => self.schema.namespaces.contains_key(name),
         }
-        found
+    }
+
+    /// Calls that were noted follow a thing that is known by its name.
+    pub(super) fn rename_caller(&mut self, old: &Object, new: &Object) {
+        if !self.schema.calls.iter().any(|(_, user)| user == old) {
+            return;
+        }
+        let calls = std::mem::take(&mut self.schema_mut().calls);
+        let renamed =
+            calls.into_iter().map(|(function, user)| (function, if user == *old { new.clone() } else { user }));
+        self.schema_mut().calls = renamed.collect();
     }
 
     fn contents(&self, schema: &str) -> Vec<Object> {
@@ -401,12 +413,12 @@ impl Fold<'_> {
             .chain(unowned.map(|(key, _)| Object::Sequence(key.clone())))
             .chain(enums)
             .chain(domains)
-            .chain(functions.map(|function| Object::Function((function.schema.clone(), signature(function)))))
+            .chain(functions.map(|function| Object::Function((function.schema.clone(), function.signature()))))
             .collect()
     }
 
     /// As PostgreSQL's messages name it.
-    fn describe(&self, object: &Object) -> String {
+    pub(super) fn describe(&self, object: &Object) -> String {
         let table = |id: &RelationId| {
             self.schema.relations.get(id).map_or_else(String::new, |relation| {
                 let word = if relation.is_view() { "view" } else { "table" };
@@ -551,7 +563,7 @@ fn type_to_drop(node: &Node) -> (Option<&str>, &str) {
 }
 
 fn is_function(function: &crate::schema::Function, key: &Key) -> bool {
-    function.schema == key.0 && signature(function) == key.1
+    function.schema == key.0 && function.signature() == key.1
 }
 
 fn has_type(ty: &Type, key: &Key) -> bool {

@@ -6,6 +6,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{self as pb, DefElem, FunctionParameterMode, Node, ObjectWithArgs, SelectStmt};
 
 use super::Fold;
+use super::drop::Object;
 use super::fault::Fault;
 use super::names::{dotted, list, show, string, strings};
 use super::settings::constant;
@@ -48,7 +49,7 @@ impl Fold<'_> {
             self.refuse_replacing(old, stmt, &returns)?;
         }
         let grants = self.default_grants(DefaultPrivilegeObject::Functions, &schema);
-        let body = if returns_set { None } else { self.function_body(stmt, &clauses, (&args, &returns))? };
+        let body = self.function_body(stmt, &clauses, (&args, &returns))?;
         let function = Function {
             schema,
             name: name.to_owned(),
@@ -63,11 +64,16 @@ impl Fold<'_> {
             grants: old.map_or(grants, |old| self.schema.functions[old].grants.clone()),
             comment: old.and_then(|old| self.schema.functions[old].comment.clone()),
         };
-        match old {
-            Some(old) => self.schema_mut().functions[old] = Arc::new(function),
-            None => self.schema_mut().functions.push(Arc::new(function)),
-        }
-        Ok(())
+        let key = (function.schema.clone(), function.signature());
+        self.note_calls(&Object::Function(key.clone()));
+        let Some(old) = old else {
+            // Others may have been made with an earlier one of this name.
+            let before = Function { body: None, ..function.clone() };
+            self.schema_mut().functions.push(Arc::new(function));
+            return self.follow_function(&before, &key);
+        };
+        let before = std::mem::replace(&mut self.schema_mut().functions[old], Arc::new(function));
+        self.follow_function(&before, &key)
     }
 
     fn refuse_replacing(&self, old: usize, stmt: &pb::CreateFunctionStmt, returns: &Type) -> Result<(), Fault> {
@@ -79,7 +85,7 @@ impl Fold<'_> {
         if old.returns != *returns {
             return Err(Fault::new("42P13", "cannot change return type of existing function")
                 .name(&old.name)
-                .help(format!("Use DROP FUNCTION {} first.", signature(old))));
+                .help(format!("Use DROP FUNCTION {} first.", old.signature())));
         }
         Ok(())
     }
@@ -117,9 +123,6 @@ impl Fold<'_> {
         clauses: &Clauses,
         header: (&[FunctionArg], &Type),
     ) -> Result<Option<Select>, Fault> {
-        if matches!(header.1, Type::Other(_)) {
-            return Ok(None);
-        }
         let path = clauses.search_path.as_deref().unwrap_or(&self.search_path);
         if let Some(body) = stmt.sql_body.as_deref() {
             return match standard_body(body) {
@@ -128,21 +131,89 @@ impl Fold<'_> {
             };
         }
         let source = clauses.source.as_deref().unwrap_or_default();
-        let (_, name) = dotted(&stmt.funcname);
         // Positions within the body count from its own start.
         let start = self.piece.text.find(source).unwrap_or(0);
+        self.body_of_source(source, header, path).map_err(|fault| fault.shift(start))
+    }
+
+    fn body_of_source(
+        &self,
+        source: &str,
+        header: (&[FunctionArg], &Type),
+        path: &[String],
+    ) -> Result<Option<Select>, Fault> {
         let parsed = pg_query::parse(source, 0).map_err(|error| {
             let message = error.to_string();
-            Fault::new("42601", message.trim_start_matches("Invalid statement: ")).name(name)
+            Fault::new("42601", message.trim_start_matches("Invalid statement: ")).span(0, source.len())
         })?;
         let [raw] = parsed.protobuf.stmts.as_slice() else { return Ok(None) };
         match raw.stmt.as_ref().and_then(|node| node.node.as_ref()) {
-            Some(NodeEnum::SelectStmt(select)) => {
-                let body = self.resolve_body(select, header, path).map_err(|fault| fault.shift(start))?;
-                Ok(Some(body))
-            }
+            Some(NodeEnum::SelectStmt(select)) => self.resolve_body(select, header, path).map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// What has the body of a replaced function in it takes the new one: policies and functions, whose text is known.
+    fn follow_function(&mut self, before: &Function, key: &(String, String)) -> Result<(), Fault> {
+        let Some(now) =
+            self.schema.functions.iter().find(|function| function.schema == key.0 && function.signature() == key.1)
+        else {
+            return Ok(());
+        };
+        let same =
+            now.body == before.body && now.strict == before.strict && now.security_definer == before.security_definer;
+        if same {
+            return Ok(());
+        }
+        let name = now.name.clone();
+        for user in self.callers(key) {
+            match &user {
+                Object::Policy(id, policy) => self.read_policy_again(*id, policy)?,
+                Object::Function(other) if other != key => self.read_function_again(other)?,
+                Object::Function(_) => {}
+                Object::Relation(_)
+                | Object::Column(..)
+                | Object::Constraint(..)
+                | Object::Index(..)
+                | Object::Default(..)
+                | Object::Sequence(_)
+                | Object::Enum(_)
+                | Object::Domain(_)
+                | Object::Schema(_) => {
+                    let user = self.describe(&user);
+                    let help = format!("drop the {user} before, and make it again after");
+                    let what = format!("replacing the function `{name}` under the {user}");
+                    return Err(Fault::only_postgres(what, help).name(&name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_function_again(&mut self, key: &(String, String)) -> Result<(), Fault> {
+        let found =
+            self.schema.functions.iter().position(|function| function.schema == key.0 && function.signature() == key.1);
+        let Some(index) = found else { return Ok(()) };
+        let before = Arc::clone(&self.schema.functions[index]);
+        let body = self
+            .body_of_source(&before.source, (&before.args, &before.returns), &self.search_path)
+            .map_err(|fault| fault.name(&before.name))?;
+        self.edit_function(index, |function| function.body = body);
+        self.note_calls(&Object::Function(key.clone()));
+        self.follow_function(&before, key)
+    }
+
+    /// A changed name or schema, which noted calls follow.
+    pub(super) fn move_function(&mut self, index: usize, change: impl FnOnce(&mut Function)) {
+        let key = |function: &Function| (function.schema.clone(), function.signature());
+        let old = key(&self.schema.functions[index]);
+        self.edit_function(index, change);
+        let new = key(&self.schema.functions[index]);
+        self.rename_caller(&Object::Function(old.clone()), &Object::Function(new.clone()));
+        let calls = std::mem::take(&mut self.schema_mut().calls);
+        let moved =
+            calls.into_iter().map(|(function, user)| (if function == old { new.clone() } else { function }, user));
+        self.schema_mut().calls = moved.collect();
     }
 
     /// The function with just these argument types.
@@ -205,11 +276,12 @@ impl Fold<'_> {
             ..Clauses::default()
         };
         clauses.read(&stmt.actions)?;
+        let before = Arc::clone(&self.schema.functions[index]);
         self.edit_function(index, |function| {
             function.strict = clauses.strict;
             function.security_definer = clauses.security_definer;
         });
-        Ok(())
+        self.follow_function(&before, &(before.schema.clone(), before.signature()))
     }
 }
 
@@ -300,10 +372,4 @@ fn standard_body(body: &Node) -> Option<SelectStmt> {
 /// Sizes are no part of an argument's type.
 fn same_type(left: &Type, right: &Type) -> bool {
     left.sql_name() == right.sql_name()
-}
-
-/// `name(type, type)`, as messages show a function.
-pub(super) fn signature(function: &Function) -> String {
-    let types: Vec<String> = function.args.iter().map(|arg| arg.ty.sql_name()).collect();
-    format!("{}({})", function.name, types.join(","))
 }

@@ -5,6 +5,7 @@ use pg_query::protobuf::{self as pb, IndexElem, SortByDir, SortByNulls};
 
 use super::Fold;
 use super::columns::refuse_collation;
+use super::drop::Object;
 use super::fault::Fault;
 use super::names::strings;
 use super::tables::storage_parameter;
@@ -54,7 +55,9 @@ impl Fold<'_> {
             condition,
             comment: None,
         };
+        let user = Object::Index(relation.id, index.name.clone());
         self.edit(relation.id, |relation| relation.indexes.push(index));
+        self.note_calls(&user);
         Ok(())
     }
 

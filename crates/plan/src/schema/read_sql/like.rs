@@ -5,7 +5,6 @@ use std::sync::Arc;
 use pg_query::protobuf::TableLikeClause;
 
 use super::Fold;
-use super::dependents::columns_of;
 use super::fault::Fault;
 use crate::expr::{Expr, SourceId};
 use crate::schema::{Check, Column, ColumnId, DefaultValue, Index, IndexTerm, Key, Relation, RelationId};
@@ -113,10 +112,9 @@ impl Fold<'_> {
                 index.terms.iter().map(|term| IndexTerm { expr: moved(&term.expr, copied), ..term.clone() }).collect();
             let names: Vec<&str> = terms
                 .iter()
-                .map(|term| match columns_of(&term.expr).as_slice() {
-                    [only] if super::indexes::plain_column(&term.expr).is_some() => {
-                        relation.column_by_id(*only).name.as_str()
-                    }
+                .map(|term| match &term.expr {
+                    Expr::Column { column, .. } => relation.column_by_id(*column).name.as_str(),
+                    Expr::Call { function, .. } if function.starts_with(|c: char| c.is_ascii_alphabetic()) => function,
                     _ => "expr",
                 })
                 .collect();

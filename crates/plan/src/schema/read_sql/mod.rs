@@ -32,7 +32,8 @@ mod writes;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ use crate::engine::SqlError;
 use crate::expr::{Expr, Statement};
 
 pub use copy::{CopyFormat, CopyKind};
+pub use drop::Object;
 
 use fault::Fault;
 use split::{Piece, Splitter};
@@ -113,6 +115,8 @@ struct Fold<'a> {
     writes: Vec<Statement>,
     /// The ids of dropped columns are not given again while a step may still speak of them.
     next_columns: HashMap<RelationId, u16>,
+    /// Functions whose bodies went into what is being read.
+    called: RefCell<BTreeSet<(String, String)>>,
     /// A `commit` was read: nothing may follow.
     ended: bool,
 }
@@ -127,6 +131,7 @@ impl<'a> Fold<'a> {
             conversions: Vec::new(),
             writes: Vec::new(),
             next_columns: HashMap::new(),
+            called: RefCell::default(),
             ended: false,
         }
     }
@@ -135,6 +140,7 @@ impl<'a> Fold<'a> {
     fn take(&mut self, splitter: &mut Splitter<'a>, piece: Piece<'a>) -> Result<(), (Fault, Piece<'a>)> {
         let (parsed, piece) = split::parse(splitter, piece)?;
         self.piece = piece;
+        self.called.take();
         for node in &parsed {
             let before = Arc::clone(&self.schema);
             self.statement(node, splitter).map_err(|fault| (fault, piece))?;

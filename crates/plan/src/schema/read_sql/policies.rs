@@ -3,11 +3,12 @@
 use pg_query::protobuf::{self as pb, Node};
 
 use super::Fold;
+use super::drop::Object;
 use super::fault::Fault;
-use super::resolve::deparse;
+use super::resolve::{deparse, parse_expression};
 use crate::expr::Expr;
 use crate::schema::read_expr::Scope;
-use crate::schema::{Grantee, Policy, PolicyCommand, Relation};
+use crate::schema::{Grantee, Policy, PolicyCommand, Relation, RelationId};
 
 impl Fold<'_> {
     pub(super) fn create_policy(&mut self, stmt: &pb::CreatePolicyStmt) -> Result<(), Fault> {
@@ -37,7 +38,9 @@ impl Fold<'_> {
             with_check_text: None,
         };
         self.set_expressions(&mut policy, &relation, stmt.qual.as_deref(), stmt.with_check.as_deref())?;
+        let user = Object::Policy(relation.id, policy.name.clone());
         self.edit(relation.id, |relation| relation.policies.push(policy));
+        self.note_calls(&user);
         Ok(())
     }
 
@@ -60,6 +63,28 @@ impl Fold<'_> {
         }
         self.set_expressions(&mut policy, &relation, stmt.qual.as_deref(), stmt.with_check.as_deref())?;
         self.edit(relation.id, |relation| relation.policies[found] = policy);
+        self.note_calls(&Object::Policy(relation.id, name.to_owned()));
+        Ok(())
+    }
+
+    /// Reads a policy's text anew, after a function that it calls has changed.
+    pub(super) fn read_policy_again(&mut self, id: RelationId, name: &str) -> Result<(), Fault> {
+        let relation = self.schema.relation(id).clone();
+        let Some(found) = relation.policies.iter().position(|policy| policy.name == name) else { return Ok(()) };
+        let mut policy = relation.policies[found].clone();
+        let again = |text: &Option<String>| -> Result<Option<Expr>, Fault> {
+            let Some(text) = text else { return Ok(None) };
+            let lost = || {
+                let what = format!("replacing a function under the policy {name}, which has seen a renaming,");
+                Fault::only_postgres(what, "drop the policy before, and make it again after")
+            };
+            let node = parse_expression(text).ok_or_else(lost)?;
+            self.policy_condition(&node, &relation).map(Some).map_err(|_| lost())
+        };
+        policy.using = again(&policy.using_text)?;
+        policy.with_check = again(&policy.with_check_text)?;
+        self.edit(id, |relation| relation.policies[found] = policy);
+        self.note_calls(&Object::Policy(id, name.to_owned()));
         Ok(())
     }
 

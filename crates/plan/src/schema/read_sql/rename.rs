@@ -6,6 +6,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{self as pb, ObjectType, RangeVar};
 
 use super::Fold;
+use super::drop::Object;
 use super::fault::Fault;
 use super::names::{constraint_names, dotted, list, string};
 use super::types::no_type;
@@ -34,7 +35,7 @@ impl Fold<'_> {
             (ObjectType::ObjectFunction, _) => match object.and_then(|node| node.node.as_ref()) {
                 Some(NodeEnum::ObjectWithArgs(function)) => {
                     let index = self.function(function)?;
-                    self.edit_function(index, |function| function.name = new.to_owned());
+                    self.move_function(index, |function| function.name = new.to_owned());
                     Ok(())
                 }
                 _ => Ok(()),
@@ -63,6 +64,8 @@ impl Fold<'_> {
             let schema = self.schema.relation(id).schema.clone();
             self.refuse_taken_class(&schema, new)?;
             self.edit(id, |relation| rename_within(relation, &name, new));
+            let named = |name: &str| Object::Index(id, name.to_owned());
+            self.rename_caller(&named(&name), &named(new));
             return Ok(());
         }
         if stmt.missing_ok { Ok(()) } else { self.relation(range).map(drop) }
@@ -113,6 +116,8 @@ impl Fold<'_> {
             return Err(Fault::new("42710", message).name(new));
         }
         self.edit(relation.id, |relation| rename_within(relation, old, new));
+        let named = |name: &str| Object::Constraint(relation.id, name.to_owned());
+        self.rename_caller(&named(old), &named(new));
         Ok(())
     }
 
@@ -127,6 +132,8 @@ impl Fold<'_> {
             return Err(Fault::new("42710", message).name(new));
         }
         self.edit(relation.id, |relation| relation.policies[found].name = new.to_owned());
+        let named = |name: &str| Object::Policy(relation.id, name.to_owned());
+        self.rename_caller(&named(old), &named(new));
         Ok(())
     }
 
@@ -142,11 +149,18 @@ impl Fold<'_> {
         for default in schema.default_privileges.iter_mut().filter(|default| default.schema.as_deref() == Some(old)) {
             default.schema = Some(new.to_owned());
         }
-        for function in schema.functions.iter_mut().filter(|function| function.schema == old) {
-            Arc::make_mut(function).schema = new.to_owned();
+        for index in 0..self.schema.functions.len() {
+            if self.schema.functions[index].schema == old {
+                self.move_function(index, |function| function.schema = new.to_owned());
+            }
         }
-        let ids: Vec<RelationId> =
-            schema.relations.values().filter(|relation| relation.schema == old).map(|relation| relation.id).collect();
+        let ids: Vec<RelationId> = self
+            .schema
+            .relations
+            .values()
+            .filter(|relation| relation.schema == old)
+            .map(|relation| relation.id)
+            .collect();
         for id in ids {
             self.edit(id, |relation| relation.schema = new.to_owned());
         }
@@ -265,7 +279,7 @@ impl Fold<'_> {
             (ObjectType::ObjectFunction, _) => match object.and_then(|node| node.node.as_ref()) {
                 Some(NodeEnum::ObjectWithArgs(function)) => {
                     let index = self.function(function)?;
-                    self.edit_function(index, |function| function.schema = new.to_owned());
+                    self.move_function(index, |function| function.schema = new.to_owned());
                     Ok(())
                 }
                 _ => Ok(()),

@@ -4,6 +4,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{self as pb, Node, TypeName};
 
 use super::Fold;
+use super::drop::Object;
 use super::fault::Fault;
 use crate::expr::{Expr, Select, Statement};
 use crate::schema::FunctionArg;
@@ -11,8 +12,27 @@ use crate::schema::read_expr::{ExprError, Resolver, Scope};
 use crate::value::Type;
 
 impl Fold<'_> {
+    /// Reads with a fresh resolver, and remembers whose bodies it took.
+    fn reading<T>(
+        &self,
+        path: &[String],
+        read: impl FnOnce(&Resolver<'_>) -> Result<T, ExprError>,
+    ) -> Result<T, Fault> {
+        let resolver = Resolver::new(&self.schema, path);
+        let found = read(&resolver)?;
+        self.called.borrow_mut().append(&mut resolver.inlined());
+        Ok(found)
+    }
+
+    /// Notes that what was read since the last such note is in `user` now.
+    pub(super) fn note_calls(&mut self, user: &Object) {
+        for function in self.called.take() {
+            self.schema_mut().calls.insert((function, user.clone()));
+        }
+    }
+
     pub(super) fn expr(&self, node: &Node, scope: Scope<'_>) -> Result<Expr, Fault> {
-        Ok(Resolver::new(&self.schema, &self.search_path).expression(node, scope)?)
+        self.reading(&self.search_path, |resolver| resolver.expression(node, scope))
     }
 
     /// An expression that must be a boolean; `place` is PostgreSQL's word for where it stands.
@@ -54,7 +74,7 @@ impl Fold<'_> {
     }
 
     pub(super) fn select(&self, stmt: &pb::SelectStmt) -> Result<Select, Fault> {
-        Ok(Resolver::new(&self.schema, &self.search_path).select(stmt)?)
+        self.reading(&self.search_path, |resolver| resolver.select(stmt))
     }
 
     pub(super) fn resolve_body(
@@ -63,7 +83,7 @@ impl Fold<'_> {
         (args, returns): (&[FunctionArg], &Type),
         path: &[String],
     ) -> Result<Select, Fault> {
-        Ok(Resolver::new(&self.schema, path).function_body(stmt, args, returns)?)
+        self.reading(path, |resolver| resolver.function_body(stmt, args, returns))
     }
 
     pub(super) fn resolve_statement(&self, node: &Node) -> Result<Statement, Fault> {
@@ -100,6 +120,18 @@ pub(super) fn deparse(node: &Node) -> Option<String> {
     };
     let text = NodeEnum::SelectStmt(Box::new(select)).deparse(pg_query::DeparseOptions::default()).ok()?;
     text.strip_prefix("SELECT ").map(str::to_owned)
+}
+
+/// The other way: [`deparse`]'s text as a tree.
+pub(super) fn parse_expression(text: &str) -> Option<Node> {
+    let parsed = pg_query::parse(&format!("SELECT {text}"), 0).ok()?;
+    let [raw] = parsed.protobuf.stmts.as_slice() else { return None };
+    let Some(NodeEnum::SelectStmt(select)) = raw.stmt.as_ref()?.node.as_ref() else { return None };
+    let [target] = select.target_list.as_slice() else { return None };
+    match target.node.as_ref()? {
+        NodeEnum::ResTarget(target) => target.val.as_deref().cloned(),
+        _ => None,
+    }
 }
 
 /// Where an expression starts, as far as the parser tells.

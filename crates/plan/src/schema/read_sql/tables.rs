@@ -38,6 +38,7 @@ impl Fold<'_> {
         }
         let id = relation.id;
         self.schema_mut().put(relation);
+        refuse_repeated_checks(&declared, &constraints)?;
         for (like, copied) in &likes {
             self.like_rest(id, like, copied)?;
         }
@@ -210,6 +211,24 @@ fn refuse_table_clauses(stmt: &pb::CreateStmt) -> Result<(), Fault> {
         OnCommitAction::Undefined | OnCommitAction::OncommitNoop => Ok(()),
         _ => Err(Fault::only_postgres("`on commit`", "leave it out").name("on")),
     }
+}
+
+/// PostgreSQL has words of its own for two checks of one name in one statement.
+fn refuse_repeated_checks(declared: &[Declared<'_>], constraints: &[Constraint]) -> Result<(), Fault> {
+    let mut names: Vec<&str> = Vec::new();
+    for constraint in declared.iter().flat_map(|clauses| &clauses.constraints).chain(constraints) {
+        let name = constraint.conname.as_str();
+        if name.is_empty() || constraint.contype() != ConstrType::ConstrCheck {
+            continue;
+        }
+        if names.contains(&name) {
+            return Err(
+                Fault::new("42710", format!("check constraint \"{name}\" already exists")).at(constraint.location)
+            );
+        }
+        names.push(name);
+    }
+    Ok(())
 }
 
 pub(super) fn storage_parameter(option: &pb::DefElem) -> Fault {

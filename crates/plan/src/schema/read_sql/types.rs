@@ -6,6 +6,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{self as pb, ConstrType, Constraint, Node};
 
 use super::dependents::exprs_mut;
+use super::drop::Object;
 use super::fault::Fault;
 use super::names::{Qualified, dotted, make_name, show, strings};
 use super::{Conversion, Fold};
@@ -152,7 +153,8 @@ impl Fold<'_> {
             self.constrain_domain(&mut domain, constraint)?;
         }
         let key = (domain.schema.clone(), domain.name.clone());
-        self.schema_mut().domains.insert(key, Arc::new(domain));
+        self.schema_mut().domains.insert(key.clone(), Arc::new(domain));
+        self.note_calls(&Object::Domain(key));
         Ok(())
     }
 
@@ -214,6 +216,7 @@ impl Fold<'_> {
             self.follow_domain_default(&old, &changed);
         }
         self.replace_domain(&key, changed);
+        self.note_calls(&Object::Domain(key));
         Ok(())
     }
 

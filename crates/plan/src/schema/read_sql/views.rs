@@ -4,6 +4,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{self as pb, ViewCheckOption};
 
 use super::Fold;
+use super::drop::Object;
 use super::fault::Fault;
 use super::names::strings;
 use super::settings::constant;
@@ -33,7 +34,9 @@ impl Fold<'_> {
         };
         view.definition = Some(Arc::new(select));
         view.security_invoker = security_invoker;
+        let user = Object::Relation(view.id);
         self.schema_mut().put(view);
+        self.note_calls(&user);
         Ok(())
     }
 
