@@ -56,11 +56,11 @@ impl Fold<'_> {
         for node in &change.stmt.objects {
             let Some(NodeEnum::RangeVar(range)) = node.node.as_ref() else { continue };
             // `grant … on table` may name a sequence as well.
-            if self.find_relation(range).is_none() {
-                if let Some(key) = self.find_sequence(range) {
-                    self.grant_sequence(change, &key)?;
-                    continue;
-                }
+            if self.find_relation(range).is_none()
+                && let Some(key) = self.find_sequence(range)
+            {
+                self.grant_sequence(change, &key)?;
+                continue;
             }
             let relation = self.relation(range)?;
             self.grant_relation(change, &relation)?;

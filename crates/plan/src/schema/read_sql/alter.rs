@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{self as pb, AlterTableCmd, AlterTableType, ColumnDef, DropBehavior, Node, ObjectType};
 
+use super::columns::domain_default;
 use super::dependents::{Uses, exprs_mut};
 use super::drop::Object;
 use super::fault::Fault;
@@ -173,7 +174,7 @@ impl Fold<'_> {
         }
         let column = self.column(id, name)?;
         let cascade = command.behavior() == DropBehavior::DropCascade;
-        self.drop_all(vec![Object::Column(id, column.id)], cascade).map_err(|fault| fault.or_name(name))
+        self.drop_all(&[Object::Column(id, column.id)], cascade).map_err(|fault| fault.or_name(name))
     }
 
     fn alter_type(&mut self, id: RelationId, name: &str, def: &ColumnDef) -> Result<(), Fault> {
@@ -267,11 +268,11 @@ impl Fold<'_> {
             }
         }
         for other in &relation.columns {
-            if let Some(DefaultValue::Generated(expr)) = &other.default {
-                if Uses::of_expr([expr], relation.id).columns.contains(&me) {
-                    return Err(Fault::new("0A000", "cannot alter type of a column used by a generated column")
-                        .help(format!("Column \"{name}\" is used by generated column \"{}\".", other.name)));
-                }
+            if let Some(DefaultValue::Generated(expr)) = &other.default
+                && Uses::of_expr([expr], relation.id).columns.contains(&me)
+            {
+                return Err(Fault::new("0A000", "cannot alter type of a column used by a generated column")
+                    .help(format!("Column \"{name}\" is used by generated column \"{}\".", other.name)));
             }
         }
         refuse_in_conditions(relation, column, ty)
@@ -297,7 +298,7 @@ impl Fold<'_> {
         }
         let default = match node {
             Some(node) => self.default_value(node, (name, &column.ty))?,
-            None => None,
+            None => domain_default(&column.ty),
         };
         self.edit_column(id, column.id, |column| column.default = default);
         self.note_calls(&Object::Default(id, column.id));
@@ -410,7 +411,7 @@ impl Fold<'_> {
         self.known_constraint(id, &command.name)?;
         let cascade = command.behavior() == DropBehavior::DropCascade;
         let object = Object::Constraint(id, command.name.clone());
-        self.drop_all(vec![object], cascade).map_err(|fault| fault.or_name(&command.name))
+        self.drop_all(&[object], cascade).map_err(|fault| fault.or_name(&command.name))
     }
 
     fn known_constraint(&self, id: RelationId, name: &str) -> Result<(), Fault> {
@@ -492,10 +493,10 @@ fn refuse_in_conditions(relation: &Relation, column: &Column, ty: &Type) -> Resu
 }
 
 fn retype_column(expr: &mut Expr, id: ColumnId, ty: &Type) {
-    if let Expr::Column { source: SourceId::ROW, column, ty: old } = expr {
-        if *column == id {
-            *old = ty.clone();
-        }
+    if let Expr::Column { source: SourceId::ROW, column, ty: old } = expr
+        && *column == id
+    {
+        *old = ty.clone();
     }
     expr.for_each_child_mut(&mut |child| retype_column(child, id, ty));
 }

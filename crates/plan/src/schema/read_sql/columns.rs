@@ -91,7 +91,7 @@ impl Fold<'_> {
         } else if let Some(node) = declared.default {
             self.default_value(node, (name, &column.ty))?
         } else {
-            None
+            domain_default(&column.ty)
         };
         let id = column.id;
         let generated = matches!(value, Some(DefaultValue::Generated(_)));
@@ -266,6 +266,14 @@ fn change_timing(constraints: &mut [Constraint], attribute: &Constraint) -> Resu
         _ => {}
     }
     Ok(())
+}
+
+/// A column without a default of its own has its domain's.
+pub(super) fn domain_default(ty: &Type) -> Option<DefaultValue> {
+    match ty {
+        Type::Domain(domain) => domain.default.clone().map(DefaultValue::Expr),
+        _ => None,
+    }
 }
 
 pub(super) fn refuse_collation(clause: Option<&pb::CollateClause>) -> Result<(), Fault> {

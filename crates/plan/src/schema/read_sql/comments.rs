@@ -18,8 +18,8 @@ impl Fold<'_> {
                 let relation = self.relation(&range_of(list(Some(object))))?;
                 self.edit(relation.id, |relation| relation.comment = comment);
             }
-            ObjectType::ObjectColumn => self.comment_column(list(Some(object)), comment)?,
-            ObjectType::ObjectIndex => self.comment_index(&range_of(list(Some(object))), comment)?,
+            ObjectType::ObjectColumn => self.comment_column(list(Some(object)), comment.as_ref())?,
+            ObjectType::ObjectIndex => self.comment_index(&range_of(list(Some(object))), comment.as_ref())?,
             ObjectType::ObjectSchema => {
                 let name = string(object).unwrap_or_default();
                 self.known_schema(name)?;
@@ -46,24 +46,24 @@ impl Fold<'_> {
         Ok(())
     }
 
-    fn comment_column(&mut self, names: &[Node], comment: Option<String>) -> Result<(), Fault> {
+    fn comment_column(&mut self, names: &[Node], comment: Option<&String>) -> Result<(), Fault> {
         let Some((column, table)) = names.split_last() else { return Ok(()) };
         let relation = self.relation(&range_of(table))?;
         let name = string(column).unwrap_or_default();
         let id = relation.column(name).ok_or_else(|| no_column(&relation, name))?.id;
         self.edit(relation.id, |relation| {
             for column in relation.columns.iter_mut().filter(|column| column.id == id) {
-                column.comment.clone_from(&comment);
+                column.comment = comment.cloned();
             }
         });
         Ok(())
     }
 
-    fn comment_index(&mut self, range: &RangeVar, comment: Option<String>) -> Result<(), Fault> {
+    fn comment_index(&mut self, range: &RangeVar, comment: Option<&String>) -> Result<(), Fault> {
         let (id, name) = self.index(range)?;
         self.edit(id, |relation| {
             for index in relation.indexes.iter_mut().filter(|index| index.name == name) {
-                index.comment.clone_from(&comment);
+                index.comment = comment.cloned();
             }
         });
         Ok(())

@@ -35,10 +35,10 @@ impl Uses {
 pub(super) fn columns_of(expr: &Expr) -> Vec<ColumnId> {
     let mut found = Vec::new();
     expr.walk(&mut |part| {
-        if let Expr::Column { source: SourceId::ROW, column, .. } = part {
-            if !found.contains(column) {
-                found.push(*column);
-            }
+        if let Expr::Column { source: SourceId::ROW, column, .. } = part
+            && !found.contains(column)
+        {
+            found.push(*column);
         }
     });
     found

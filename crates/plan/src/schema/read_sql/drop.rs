@@ -44,7 +44,7 @@ impl Fold<'_> {
                 Err(fault) => return Err(fault),
             }
         }
-        self.drop_all(objects, stmt.behavior() == DropBehavior::DropCascade)
+        self.drop_all(&objects, stmt.behavior() == DropBehavior::DropCascade)
     }
 
     /// What a `drop` names; `None` where it need not exist and does not.
@@ -147,11 +147,11 @@ impl Fold<'_> {
     }
 
     /// Drops the objects and, with `cascade`, what depends on them; without, nothing may.
-    pub(super) fn drop_all(&mut self, roots: Vec<Object>, cascade: bool) -> Result<(), Fault> {
-        for root in &roots {
+    pub(super) fn drop_all(&mut self, roots: &[Object], cascade: bool) -> Result<(), Fault> {
+        for root in roots {
             self.refuse_needed(root)?;
         }
-        let mut doomed = roots.clone();
+        let mut doomed = roots.to_vec();
         let mut details = Vec::new();
         let mut next = 0;
         while next < doomed.len() {
@@ -165,7 +165,7 @@ impl Fold<'_> {
             next += 1;
         }
         if !cascade && !details.is_empty() {
-            let what = match roots.as_slice() {
+            let what = match roots {
                 [only] => self.describe(only),
                 _ => "desired object(s)".to_owned(),
             };
@@ -282,10 +282,10 @@ impl Fold<'_> {
         }
         let relation = self.schema.relation(id);
         for other in relation.columns.iter().filter(|other| other.id != column) {
-            if let Some(DefaultValue::Generated(expr)) = &other.default {
-                if columns_of(expr).contains(&column) {
-                    found.push(Object::Column(id, other.id));
-                }
+            if let Some(DefaultValue::Generated(expr)) = &other.default
+                && columns_of(expr).contains(&column)
+            {
+                found.push(Object::Column(id, other.id));
             }
         }
         found
@@ -536,7 +536,7 @@ impl Fold<'_> {
             relation.primary_key.take_if(|key| key.columns.contains(&column));
             relation.unique.retain(|key| !key.columns.contains(&column));
             relation.foreign_keys.retain(|key| {
-                !key.columns.contains(&column) && !(key.target == id && key.target_columns.contains(&column))
+                !(key.columns.contains(&column) || key.target == id && key.target_columns.contains(&column))
             });
             relation.checks.retain(|check| !columns_of(&check.condition).contains(&column));
             relation.indexes.retain(|index| {

@@ -39,10 +39,10 @@ impl Fault {
 
     /// The parser's location: `-1` or 0 when it has none.
     pub(super) fn at(mut self, location: i32) -> Self {
-        if let Ok(offset) = usize::try_from(location) {
-            if offset > 0 {
-                self.place = Place::At(offset, None);
-            }
+        if let Ok(offset) = usize::try_from(location)
+            && offset > 0
+        {
+            self.place = Place::At(offset, None);
         }
         self
     }

@@ -74,10 +74,10 @@ impl Fold<'_> {
         };
         let collation = pb::CollateClause { collname: element.collation.clone(), ..pb::CollateClause::default() };
         refuse_collation(Some(&collation).filter(|clause| !clause.collname.is_empty()))?;
-        if let Some(class) = strings(&element.opclass).last() {
-            if !PLAIN_CLASSES.contains(class) && !class.ends_with("_ops") || class.contains("trgm") {
-                return Err(Fault::only_postgres(format!("the operator class `{class}`"), "leave it out").name(class));
-            }
+        if let Some(class) = strings(&element.opclass).last()
+            && (!PLAIN_CLASSES.contains(class) && !class.ends_with("_ops") || class.contains("trgm"))
+        {
+            return Err(Fault::only_postgres(format!("the operator class `{class}`"), "leave it out").name(class));
         }
         let descending = element.ordering() == SortByDir::SortbyDesc;
         let nulls_first = match element.nulls_ordering() {

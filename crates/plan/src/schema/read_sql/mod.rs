@@ -63,6 +63,7 @@ pub struct SqlFile<'a> {
 
 /// What an engine has to do, in order. Offsets and lengths are bytes of the file's text.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a file has few steps, and each is read once")]
 pub enum Step {
     /// The schema changed; the engine makes its tables, indexes and views follow.
     Define { before: Arc<Schema>, after: Arc<Schema>, conversions: Vec<Conversion>, offset: usize, length: usize },
@@ -92,12 +93,13 @@ pub struct Conversion {
 ///
 /// # Errors
 /// At the first statement that PostgreSQL would refuse or that cannot be carried over; `schema` stays as it was then.
+#[expect(clippy::result_large_err, reason = "it happens once, and carries what the message shows")]
 pub fn read(schema: &mut Arc<Schema>, file: &SqlFile<'_>) -> Result<Vec<Step>, SqlError> {
     let mut fold = Fold::new(Arc::clone(schema));
     let mut splitter = Splitter::new(file.text);
     while let Some(found) = splitter.next() {
         let piece = found.map_err(|fault| fault.locate(file, &Piece { offset: splitter.offset(), text: "" }))?;
-        fold.take(&mut splitter, piece).map_err(|(fault, piece)| fault.locate(file, &piece))?;
+        fold.take(&mut splitter, piece).map_err(|fault| fault.locate(file, &fold.piece))?;
     }
     *schema = fold.schema;
     Ok(fold.steps)
@@ -137,13 +139,13 @@ impl<'a> Fold<'a> {
     }
 
     /// Reads one statement and adds its steps.
-    fn take(&mut self, splitter: &mut Splitter<'a>, piece: Piece<'a>) -> Result<(), (Fault, Piece<'a>)> {
-        let (parsed, piece) = split::parse(splitter, piece)?;
+    fn take(&mut self, splitter: &mut Splitter<'a>, piece: Piece<'a>) -> Result<(), Fault> {
         self.piece = piece;
+        let parsed = split::parse(splitter, &mut self.piece)?;
         self.called.take();
         for node in &parsed {
             let before = Arc::clone(&self.schema);
-            self.statement(node, splitter).map_err(|fault| (fault, piece))?;
+            self.statement(node, splitter)?;
             self.finish(before);
         }
         Ok(())
@@ -152,7 +154,8 @@ impl<'a> Fold<'a> {
     fn finish(&mut self, before: Arc<Schema>) {
         let (offset, length) = (self.piece.offset, self.piece.text.len());
         let conversions = std::mem::take(&mut self.conversions);
-        if !Arc::ptr_eq(&before, &self.schema) && !(conversions.is_empty() && self.extends_last(&before)) {
+        let unchanged = Arc::ptr_eq(&before, &self.schema);
+        if !(unchanged || conversions.is_empty() && self.extends_last(&before)) {
             let after = Arc::clone(&self.schema);
             self.steps.push(Step::Define { before, after, conversions, offset, length });
         }

@@ -57,7 +57,7 @@ impl Fold<'_> {
         if let Some(key) = self.find_sequence(range) {
             self.refuse_taken_class(&key.0, new)?;
             let moved = (key.0.clone(), new.to_owned());
-            self.move_sequence(&key, moved);
+            self.move_sequence(&key, &moved);
             return Ok(());
         }
         if let Ok((id, name)) = self.index(range) {
@@ -166,7 +166,7 @@ impl Fold<'_> {
         }
         let sequences: Vec<_> = self.schema.sequences.keys().filter(|key| key.0 == old).cloned().collect();
         for key in sequences {
-            self.move_sequence(&key, (new.to_owned(), key.1.clone()));
+            self.move_sequence(&key, &(new.to_owned(), key.1.clone()));
         }
         let types: Vec<_> =
             self.schema.enums.keys().chain(self.schema.domains.keys()).filter(|key| key.0 == old).cloned().collect();
@@ -176,7 +176,7 @@ impl Fold<'_> {
         Ok(())
     }
 
-    fn move_sequence(&mut self, old: &(String, String), new: (String, String)) {
+    fn move_sequence(&mut self, old: &(String, String), new: &(String, String)) {
         let schema = self.schema_mut();
         if let Some(sequence) = schema.sequences.remove(old) {
             schema.sequences.insert(new.clone(), sequence);
@@ -192,10 +192,10 @@ impl Fold<'_> {
         for id in ids {
             self.edit(id, |relation| {
                 for column in &mut relation.columns {
-                    if let Some(DefaultValue::Sequence { sequence }) = &mut column.default {
-                        if sequence == old {
-                            sequence.clone_from(&new);
-                        }
+                    if let Some(DefaultValue::Sequence { sequence }) = &mut column.default
+                        && sequence == old
+                    {
+                        sequence.clone_from(new);
                     }
                 }
             });
@@ -261,10 +261,12 @@ impl Fold<'_> {
 
     pub(super) fn set_schema(&mut self, stmt: &pb::AlterObjectSchemaStmt) -> Result<(), Fault> {
         let new = stmt.newschema.as_str();
-        if let Some(range) = stmt.relation.as_ref() {
-            if stmt.missing_ok && self.find_relation(range).is_none() && self.find_sequence(range).is_none() {
-                return Ok(());
-            }
+        if let Some(range) = stmt.relation.as_ref()
+            && stmt.missing_ok
+            && self.find_relation(range).is_none()
+            && self.find_sequence(range).is_none()
+        {
+            return Ok(());
         }
         self.known_schema(new)?;
         let object = stmt.object.as_deref();
@@ -300,7 +302,7 @@ impl Fold<'_> {
             if self.class_exists(new, &key.1) {
                 return Err(taken(&key.1));
             }
-            self.move_sequence(&key, (new.to_owned(), key.1.clone()));
+            self.move_sequence(&key, &(new.to_owned(), key.1.clone()));
             return Ok(());
         }
         let relation = self.relation(range)?;
@@ -315,7 +317,7 @@ impl Fold<'_> {
         let keys: Vec<_> =
             self.schema.sequences.iter().filter(|(_, sequence)| owned(sequence)).map(|(key, _)| key.clone()).collect();
         for key in keys {
-            self.move_sequence(&key, (new.to_owned(), key.1.clone()));
+            self.move_sequence(&key, &(new.to_owned(), key.1.clone()));
         }
         Ok(())
     }

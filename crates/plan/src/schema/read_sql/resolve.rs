@@ -139,9 +139,9 @@ pub(super) fn location(node: &Node) -> i32 {
     match node.node.as_ref() {
         Some(NodeEnum::ColumnRef(found)) => found.location,
         Some(NodeEnum::AConst(found)) => found.location,
-        Some(NodeEnum::TypeCast(found)) => found.arg.as_deref().map_or(found.location, |arg| location(arg)),
+        Some(NodeEnum::TypeCast(found)) => found.arg.as_deref().map_or(found.location, location),
         Some(NodeEnum::FuncCall(found)) => found.location,
-        Some(NodeEnum::AExpr(found)) => found.lexpr.as_deref().map_or(found.location, |left| location(left)),
+        Some(NodeEnum::AExpr(found)) => found.lexpr.as_deref().map_or(found.location, location),
         Some(NodeEnum::BoolExpr(found)) => found.args.first().map_or(found.location, location),
         Some(NodeEnum::SubLink(found)) => found.location,
         Some(NodeEnum::CaseExpr(found)) => found.location,

@@ -106,10 +106,10 @@ impl Fold<'_> {
                 let message = format!("role \"{parent}\" is a member of role \"{member}\"");
                 return Err(Fault::new("0LP01", message).name(parent));
             }
-            if let Some(role) = self.schema_mut().roles.get_mut(member) {
-                if !role.member_of.iter().any(|other| other == parent) {
-                    role.member_of.push(parent.to_owned());
-                }
+            if let Some(role) = self.schema_mut().roles.get_mut(member)
+                && !role.member_of.iter().any(|other| other == parent)
+            {
+                role.member_of.push(parent.to_owned());
             }
         }
         Ok(())

@@ -100,23 +100,20 @@ impl<'a> Splitter<'a> {
 }
 
 /// Parses one statement. A body with semicolons of its own (`begin atomic … end`) takes in what follows.
-pub(super) fn parse<'a>(
-    splitter: &mut Splitter<'a>,
-    mut piece: Piece<'a>,
-) -> Result<(Vec<Node>, Piece<'a>), (Fault, Piece<'a>)> {
+pub(super) fn parse<'a>(splitter: &mut Splitter<'a>, piece: &mut Piece<'a>) -> Result<Vec<Node>, Fault> {
     loop {
         let message = match pg_query::parse(piece.text, 0) {
             Ok(parsed) => {
                 let nodes = parsed.protobuf.stmts.into_iter().filter_map(|raw| raw.stmt.map(|node| *node)).collect();
-                return Ok((nodes, piece));
+                return Ok(nodes);
             }
             Err(pg_query::Error::Parse(message)) => message,
-            Err(other) => return Err((Fault::new("54001", other.to_string()), piece)),
+            Err(other) => return Err(Fault::new("54001", other.to_string())),
         };
         let open = message == "syntax error at end of input" && piece.text.to_ascii_lowercase().contains("atomic");
-        match open.then(|| splitter.extend(piece)).flatten() {
-            Some(longer) => piece = longer,
-            None => return Err((syntax_fault(piece.text, message), piece)),
+        match open.then(|| splitter.extend(*piece)).flatten() {
+            Some(longer) => *piece = longer,
+            None => return Err(syntax_fault(piece.text, message)),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::schema::{DefaultValue, Relation, Schema};
 
 const BOOTSTRAP: &str = include_str!("../../../../storage/src/sql/bootstrap.sql");
 
+#[expect(clippy::result_large_err, reason = "as in `read`")]
 fn fold(sql: &str) -> Result<(Arc<Schema>, Vec<Step>), SqlError> {
     let mut schema = Arc::new(Schema::initial());
     read(&mut schema, &SqlFile { path: "bootstrap.sql", text: BOOTSTRAP })?;
@@ -136,4 +137,230 @@ fn grants_policies_and_default_privileges_are_kept() {
     assert_eq!(mine.len(), 2);
     assert_eq!(mine[1].columns.as_deref(), Some(&[todos.columns[0].id][..]));
     assert!(table(&schema, "more").grants.iter().any(|grant| format!("{:?}", grant.grantee).contains("anon")));
+}
+
+#[test]
+fn what_postgresql_refuses_is_refused_in_its_words() {
+    let cases = [
+        ("create table a (id int); create table a (id int)", "42P07", "relation \"a\" already exists", "a"),
+        ("create table a (id int, id text)", "42701", "column \"id\" specified more than once", "id"),
+        ("create table a (id nope)", "42704", "type \"nope\" does not exist", "nope"),
+        ("create table x.a (id int)", "3F000", "schema \"x\" does not exist", "x.a"),
+        ("create table a (b int references b)", "42P01", "relation \"b\" does not exist", "b"),
+        (
+            "create table b (id int); create table a (b int references b (id))",
+            "42830",
+            "there is no unique constraint matching given keys for referenced table \"b\"",
+            "b",
+        ),
+        (
+            "create table a (id int); alter table a drop column nope",
+            "42703",
+            "column \"nope\" of relation \"a\" does not exist",
+            "nope",
+        ),
+        ("create role anon", "42710", "role \"anon\" already exists", "anon"),
+        ("create table a (id int); grant select on a to nobody", "42704", "role \"nobody\" does not exist", "nobody"),
+        (
+            "create table a (id int); grant usage on a to anon",
+            "0LP01",
+            "invalid privilege type USAGE for table",
+            "usage",
+        ),
+        ("create tabel a (id int)", "42601", "syntax error at or near \"tabel\"", "tabel"),
+        ("select 1;\nselect from from a", "42601", "syntax error at or near \"from\"", "from"),
+        ("create table a (id int); insert into b values (1)", "42P01", "relation \"b\" does not exist", "b"),
+        (
+            "create table a (id int); create policy p on a using (id)",
+            "42804",
+            "argument of POLICY must be type boolean, not type integer",
+            "id",
+        ),
+        (
+            "create table a (id text); alter table a alter id type int",
+            "42804",
+            "column \"id\" cannot be cast automatically to type integer",
+            "int",
+        ),
+        ("drop table a", "42P01", "table \"a\" does not exist", "a"),
+    ];
+    for (sql, sqlstate, message, at) in cases {
+        refuses(sql, sqlstate, message, at);
+    }
+}
+
+#[test]
+fn what_cannot_be_carried_over_names_the_construct() {
+    let cases = [
+        ("create table a (d jsonb); create index on a using gin (d)", "a gin index works only on PostgreSQL", "gin"),
+        (
+            "create function f() returns trigger language plpgsql as $$ begin return new; end $$",
+            "the PL/pgSQL trigger function `f` works only on PostgreSQL",
+            "f",
+        ),
+        (
+            "create function f() returns int language plpgsql as $$ begin return 1; end $$",
+            "the PL/pgSQL function `f` works only on PostgreSQL",
+            "f",
+        ),
+        ("do $$ begin null; end $$", "PL/pgSQL (`do`) works only on PostgreSQL", "do $$ begin null; end $$"),
+        ("create extension postgis", "the extension `postgis` works only on PostgreSQL", "postgis"),
+        (
+            "create table a (id int) partition by range (id)",
+            "a partitioned table works only on PostgreSQL",
+            "partition",
+        ),
+        ("create table a (id int); vacuum a", "`vacuum a` works only on PostgreSQL", "vacuum a"),
+        (
+            "create table a (id int, exclude using gist (id with =))",
+            "an exclusion constraint works only on PostgreSQL",
+            "exclude",
+        ),
+        (
+            "create table a (id text check (id <> '')); alter table a alter id type int using 1",
+            "changing the type of a column that `a_id_check` speaks of works only on PostgreSQL",
+            "int",
+        ),
+        ("set role anon", "the setting `role` works only on PostgreSQL", "role"),
+    ];
+    for (sql, message, at) in cases {
+        refuses(sql, "0A000", message, at);
+    }
+}
+
+#[test]
+fn a_refusal_tells_line_and_column_of_the_file() {
+    let error =
+        fold("-- films\ncreate table a (id int);\n\n  create index on a (nope);\n").expect_err("no such column");
+    assert_eq!(error.position(), (4, 22));
+    assert_eq!(error.path, "0001.sql");
+}
+
+#[test]
+fn a_drop_finds_what_depends_by_id() {
+    let schema = "create table directors (id int primary key, name text);
+        create table films (id int primary key, director int references directors);
+        create view named as select d.name as who from directors d;
+        create view twice as select who from named;
+        create policy seen on films using (exists (select 1 from directors));
+        alter table directors rename to people; alter table people rename column name to label; ";
+    let help = |sql: &str| fold(&format!("{schema}{sql}")).expect_err("others depend on it").help.unwrap_or_default();
+    assert_eq!(
+        help("drop table people"),
+        "constraint films_director_fkey on table films depends on table people\n\
+         policy seen on table films depends on table people\n\
+         view named depends on table people\n\
+         view twice depends on view named\n\
+         Use DROP ... CASCADE to drop the dependent objects too."
+    );
+    assert!(
+        help("alter table people drop column label")
+            .starts_with("view named depends on column label of table people\n")
+    );
+    let after = accepted(&format!("{schema}drop table people cascade"));
+    assert_eq!(after.names.len(), 1);
+    assert!(table(&after, "films").foreign_keys.is_empty() && table(&after, "films").policies.is_empty());
+}
+
+#[test]
+fn a_replaced_function_reaches_the_policies_that_call_it() {
+    let made = "create function allowed() returns bool language sql as 'select true';
+        create function asked() returns bool language sql as 'select allowed()';
+        create table a (id int); create policy p on a using (asked());";
+    let before = accepted(made);
+    let after =
+        accepted(&format!("{made} create or replace function allowed() returns bool language sql as 'select false'"));
+    let using = |schema: &Schema| table(schema, "a").policies[0].using.clone();
+    assert_ne!(using(&before), using(&after));
+    refuses(
+        &format!("{made} create view v as select asked() as x; drop function asked()"),
+        "2BP01",
+        "cannot drop function asked() because other objects depend on it",
+        "asked",
+    );
+}
+
+#[test]
+fn statements_that_touch_no_rows_make_one_step() {
+    let made =
+        steps("create table a (id int); create index on a (id); grant select on a to anon; create table b (id int);");
+    assert!(matches!(made.as_slice(), [Step::Define { offset: 0, .. }]));
+    let made = steps(
+        "create table a (id int); insert into a values (1); alter table a add b int default 2; alter table a alter b drop default;",
+    );
+    let shapes: Vec<&str> = made
+        .iter()
+        .map(|step| match step {
+            Step::Define { .. } => "define",
+            Step::Write { .. } => "write",
+            Step::Copy { .. } => "copy",
+        })
+        .collect();
+    assert_eq!(shapes, ["define", "write", "define", "define"]);
+}
+
+#[test]
+fn rows_of_a_copy_stand_between_statements() {
+    let sql = "create table a (id int, t text);\nCOPY public.a (id, t) FROM stdin;\n1\tit's; \"odd\n2\t\\N\n\\.\n\ninsert into a values (3, 'x');\n";
+    let made = steps(sql);
+    let [Step::Define { .. }, Step::Copy { rows, columns, .. }, Step::Write { offset, length, .. }] = made.as_slice()
+    else {
+        panic!("{made:?}");
+    };
+    assert_eq!(&sql[rows.clone()], "1\tit's; \"odd\n2\t\\N\n");
+    assert_eq!(columns.len(), 2);
+    assert_eq!(&sql[*offset..offset + length], "insert into a values (3, 'x')");
+}
+
+#[test]
+fn a_new_type_converts_the_rows() {
+    let made = steps(
+        "create type mood as enum ('sad', 'ok'); create table a (id int default 1, m mood default 'sad');
+         insert into a default values;
+         alter table a alter id type text using id || '!';
+         alter type mood rename value 'sad' to 'blue';",
+    );
+    let conversions: Vec<usize> = made
+        .iter()
+        .filter_map(|step| match step {
+            Step::Define { conversions, .. } => Some(conversions.len()),
+            Step::Write { .. } | Step::Copy { .. } => None,
+        })
+        .collect();
+    assert_eq!(conversions, [0, 1, 1]);
+}
+
+#[test]
+fn dropped_columns_do_not_pass_on_their_ids() {
+    let made = steps("create table a (x int, y int); insert into a values (1, 2); alter table a drop y, add z int;");
+    let Some(Step::Define { after, .. }) = made.last() else { panic!("{made:?}") };
+    let ids: Vec<u16> = table(after, "a").columns.iter().map(|column| column.id.0).collect();
+    assert_eq!(ids, [1, 3]);
+}
+
+#[test]
+fn a_dump_begins_with_settings_that_change_nothing() {
+    let schema = accepted(
+        "\\restrict abc\nSET statement_timeout = 0;\nSET client_encoding = 'UTF8';\n\
+         SELECT pg_catalog.set_config('search_path', '', false);\nSET row_security = off;\n\
+         CREATE TABLE public.films (id integer NOT NULL, title text);\nALTER TABLE public.films OWNER TO postgres;\n\
+         CREATE SEQUENCE public.films_id_seq AS integer START WITH 1 INCREMENT BY 1 NO MINVALUE NO MAXVALUE CACHE 1;\n\
+         ALTER SEQUENCE public.films_id_seq OWNED BY public.films.id;\n\
+         ALTER TABLE ONLY public.films ALTER COLUMN id SET DEFAULT nextval('public.films_id_seq'::regclass);\n\
+         SELECT pg_catalog.setval('public.films_id_seq', 7, true);\n\
+         ALTER TABLE ONLY public.films ADD CONSTRAINT films_pkey PRIMARY KEY (id);\n\\unrestrict abc\n",
+    );
+    assert_eq!(columns(&table(&schema, "films")), "id integer!#, title text");
+    assert_eq!(constraints(&table(&schema, "films")), ["films_pkey"]);
+}
+
+#[test]
+fn domains_give_their_columns_defaults() {
+    let schema = accepted(
+        "create domain score as int default 5 check (value > 0); create domain high as score;
+         create table a (s score, h high, n score default 1); alter domain score set default 6;",
+    );
+    assert_eq!(columns(&table(&schema, "a")), "s score=, h high=, n score=");
+    let defaults: Vec<_> = table(&schema, "a").columns.iter().map(|column| column.default.clone()).collect();
+    assert_ne!(defaults[0], defaults[1]);
 }

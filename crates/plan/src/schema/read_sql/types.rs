@@ -82,7 +82,7 @@ impl Fold<'_> {
         if !stmt.old_val.is_empty() {
             let at = position(&stmt.old_val)?;
             changed.labels[at] = new.to_owned();
-            return self.rename_label(key, changed, &stmt.old_val, new);
+            return self.rename_label(&key, changed, &stmt.old_val, new);
         }
         let at = match stmt.new_val_neighbor.as_str() {
             "" => changed.labels.len(),
@@ -94,8 +94,8 @@ impl Fold<'_> {
     }
 
     /// The label is what the rows hold, so they are converted.
-    fn rename_label(&mut self, key: Key, changed: EnumType, old: &str, new: &str) -> Result<(), Fault> {
-        let old_type = Type::Enum(Arc::clone(&self.schema.enums[&key]));
+    fn rename_label(&mut self, key: &Key, changed: EnumType, old: &str, new: &str) -> Result<(), Fault> {
+        let old_type = Type::Enum(Arc::clone(&self.schema.enums[key]));
         let new_type = Type::Enum(Arc::new(changed.clone()));
         for relation in self.schema.relations.values().filter(|relation| !relation.is_view()) {
             for column in &relation.columns {
@@ -115,13 +115,14 @@ impl Fold<'_> {
             }
         }
         self.change_types(&|_| {}, &|expr| {
-            if let Expr::Value { value: Value::Text(text), ty } = expr {
-                if *ty.base() == old_type && **text == *old {
-                    *text = new.into();
-                }
+            if let Expr::Value { value: Value::Text(text), ty } = expr
+                && *ty.base() == old_type
+                && **text == *old
+            {
+                *text = new.into();
             }
         });
-        self.replace_enum(&key, changed);
+        self.replace_enum(key, changed);
         Ok(())
     }
 
@@ -133,10 +134,11 @@ impl Fold<'_> {
         schema.enums.insert((changed.schema.clone(), changed.name.clone()), Arc::clone(&changed));
         self.change_types(
             &|ty| {
-                if let Type::Enum(found) = ty {
-                    if found.schema == key.0 && found.name == key.1 {
-                        *found = Arc::clone(&changed);
-                    }
+                if let Type::Enum(found) = ty
+                    && found.schema == key.0
+                    && found.name == key.1
+                {
+                    *found = Arc::clone(&changed);
                 }
             },
             &|_| {},
@@ -147,7 +149,11 @@ impl Fold<'_> {
         super::columns::refuse_collation(stmt.coll_clause.as_deref())?;
         let (schema, name) = self.new_type_key(dotted(&stmt.domainname))?;
         let base = self.type_of(stmt.type_name.as_ref())?;
-        let mut domain = DomainType { schema, name, base, not_null: false, default: None, checks: Vec::new() };
+        let default = match &base {
+            Type::Domain(below) => below.default.clone(),
+            _ => None,
+        };
+        let mut domain = DomainType { schema, name, base, not_null: false, default, checks: Vec::new() };
         for node in &stmt.constraints {
             let Some(NodeEnum::Constraint(constraint)) = node.node.as_ref() else { continue };
             self.constrain_domain(&mut domain, constraint)?;
@@ -253,10 +259,11 @@ impl Fold<'_> {
         schema.domains.insert((changed.schema.clone(), changed.name.clone()), Arc::clone(&changed));
         self.change_types(
             &|ty| {
-                if let Type::Domain(found) = ty {
-                    if found.schema == key.0 && found.name == key.1 {
-                        *found = Arc::clone(&changed);
-                    }
+                if let Type::Domain(found) = ty
+                    && found.schema == key.0
+                    && found.name == key.1
+                {
+                    *found = Arc::clone(&changed);
                 }
             },
             &|_| {},
