@@ -16,7 +16,6 @@ impl<'a> Planner<'a> {
         let ids: Vec<_> = columns.iter().map(|column| column.id).collect();
         let conflict = insert.conflict.as_ref().map(|c| conflict_columns(relation, c)).transpose()?.flatten();
         let single = insert.rows.json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-        let rows = self.rows(&insert.rows, &columns, insert.missing_default, single)?;
         self.refuse_view(relation, "insert into")?;
 
         self.needs.add(relation, Privilege::Insert, ids.clone());
@@ -26,6 +25,9 @@ impl<'a> Planner<'a> {
         checks.extend(self.reading_checks(relation, reads)?);
         let conflict = conflict.map(|found| self.conflict(relation, &ids, found, reads)).transpose()?;
         self.authorize_sequences(relation, &ids)?;
+        // Values are read by whoever may write them only.
+        self.authorize()?;
+        let rows = self.rows(&insert.rows, &columns, insert.missing_default, single)?;
         Ok(InsertPlan {
             relation: relation.id,
             columns: ids,
@@ -53,6 +55,8 @@ impl<'a> Planner<'a> {
             return Ok(ConflictPlan { columns, resolution, using: Vec::new(), checks: Vec::new() });
         }
         self.needs.add(relation, Privilege::Update, written.to_vec());
+        // `excluded.column` is read like the column itself.
+        self.needs.add(relation, Privilege::Select, written.to_vec());
         let mut using = self.row_checks(relation, PolicyCommand::Update, true)?;
         using.extend(self.reading_checks(relation, reads)?);
         let mut checks = self.row_checks(relation, PolicyCommand::Update, false)?;
@@ -64,7 +68,6 @@ impl<'a> Planner<'a> {
         let relation = self.visible_relation(&update.target)?;
         let columns = body_columns(relation, &update.row.columns)?;
         let ids: Vec<_> = columns.iter().map(|column| column.id).collect();
-        let row = self.rows(&update.row, &columns, update.missing_default, true)?;
         self.refuse_view(relation, "update")?;
 
         self.needs.add(relation, Privilege::Update, ids.clone());
@@ -73,6 +76,8 @@ impl<'a> Planner<'a> {
         let condition = self.written_rows(relation, &update.filter, PolicyCommand::Update, (reads, &returning))?;
         let mut checks = self.row_checks(relation, PolicyCommand::Update, false)?;
         checks.extend(self.reading_checks(relation, reads)?);
+        self.authorize()?;
+        let row = self.rows(&update.row, &columns, update.missing_default, true)?;
         Ok(UpdatePlan {
             relation: relation.id,
             columns: ids,

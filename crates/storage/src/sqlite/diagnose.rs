@@ -4,10 +4,10 @@
 use std::borrow::Cow;
 
 use roadbed_plan::expr::{Expr, SourceId};
-use roadbed_plan::plan::{RowCheck, ShownColumns};
+use roadbed_plan::plan::{Cell, RowCheck, ShownColumns};
 use roadbed_plan::schema::{Column, ColumnId, Index, IndexTerm, Key, Relation};
 use roadbed_plan::value::to_text;
-use roadbed_plan::{DatabaseError, EngineError, Value};
+use roadbed_plan::{DatabaseError, EngineError, Type, Value};
 use rusqlite::Row;
 
 use super::define::{CheckName, checks as table_checks, in_primary_key, object_name};
@@ -133,6 +133,59 @@ impl Answer<'_> {
     }
 }
 
+/// Tests what is given to columns whose types are domains: PostgreSQL does so while it reads the values of all
+/// rows, before it writes one.
+///
+/// # Errors
+/// The first value that its domain refuses.
+pub(super) fn check_domains(target: Target<'_>, columns: &[ColumnId], rows: &[Vec<Cell>]) -> Result<(), EngineError> {
+    let relation = target.relation;
+    let has_domain = |id: &ColumnId| matches!(relation.column_by_id(*id).ty, Type::Domain(_));
+    if !columns.iter().any(has_domain) {
+        return Ok(());
+    }
+    let all = table_checks(relation);
+    for row in rows {
+        for (id, cell) in columns.iter().zip(row).filter(|(id, _)| has_domain(id)) {
+            if let Cell::Value(value) = cell {
+                check_domain(target, *id, value, &all)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_domain(target: Target<'_>, id: ColumnId, value: &Value, all: &[(String, Expr)]) -> Result<(), EngineError> {
+    let column = target.relation.column_by_id(id);
+    let names = all.iter().filter(|(name, _)| !matches!(CheckName::parse(name), CheckName::Table(_)));
+    let checks: Vec<_> = names.filter(|(_, condition)| mentions(condition, id)).collect();
+    let mut renderer = target.renderer("\"row\"");
+    renderer.push("select 1");
+    for (_, condition) in &checks {
+        renderer.push(", (");
+        renderer.expression(condition);
+        renderer.push(") is not false");
+    }
+    renderer.push(" from (select ");
+    renderer.param(Param::Value(value.clone(), column.ty.clone()));
+    renderer.push(&format!(" as {}) as \"row\"", quote_identifier(&column.name)));
+    let mut statement = target.request.prepare(&renderer.finish())?;
+    let mut rows = statement.raw_query();
+    let Some(row) = rows.next().map_err(engine_error)? else { return Ok(()) };
+    for (index, (name, _)) in checks.iter().enumerate() {
+        if !row.get::<_, bool>(index + 1).map_err(internal)? {
+            return Err(check_error(target.relation, &CheckName::parse(name)).into());
+        }
+    }
+    Ok(())
+}
+
+fn mentions(condition: &Expr, id: ColumnId) -> bool {
+    let mut found = false;
+    condition.walk(&mut |expr| found |= matches!(expr, Expr::Column { column, .. } if *column == id));
+    found
+}
+
 /// The first key of which another row (not `own`) has the same values.
 pub(super) fn duplicate(
     target: Target<'_>,
@@ -157,7 +210,7 @@ pub(super) fn duplicate(
 
 fn key_as_index(key: &Key) -> Index {
     let term = |id: &ColumnId| IndexTerm {
-        expr: Expr::Column { source: SourceId::ROW, column: *id, ty: roadbed_plan::Type::Unknown },
+        expr: Expr::Column { source: SourceId::ROW, column: *id, ty: Type::Unknown },
         descending: false,
         nulls_first: false,
     };
@@ -395,11 +448,16 @@ pub(super) fn by_message(target: Target<'_>, error: &rusqlite::Error) -> Databas
         .map_or(target.relation, |relation| relation);
     match kind {
         "NOT NULL" => null_value(relation, column),
-        "CHECK" => check_error(target.relation, &CheckName::parse(place)),
+        "CHECK" => check_error(checked(target, place), &CheckName::parse(place)),
         "UNIQUE" => DatabaseError::new("23505", format!("duplicate key value violates unique constraint ({place})")),
         _ => DatabaseError::new(
             "23503",
             format!("insert or update on table \"{}\" violates a foreign key constraint", target.relation.name),
         ),
     }
+}
+
+fn checked<'s>(target: Target<'s>, check: &str) -> &'s Relation {
+    let has = |relation: &&std::sync::Arc<Relation>| table_checks(relation).iter().any(|(name, _)| name == check);
+    target.schema.relations.values().find(has).map_or(target.relation, |relation| relation)
 }

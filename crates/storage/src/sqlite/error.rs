@@ -11,6 +11,7 @@ use super::functions;
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What went wrong in a statement that was expected to work.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`, which gives it away")]
 pub(super) fn internal(error: rusqlite::Error) -> EngineError {
     EngineError::Internal { reason: error.to_string() }
 }

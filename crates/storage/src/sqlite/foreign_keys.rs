@@ -29,6 +29,7 @@ pub(super) struct Referenced<'s> {
     parent: &'s Relation,
     child: &'s Relation,
     key: &'s ForeignKey,
+    action: ReferentialAction,
     values: Vec<Value>,
 }
 
@@ -73,7 +74,7 @@ pub(super) fn before_update<'s>(
         }
         let columns = columns_of(target.relation, &key.target_columns);
         if let Some(values) = row_values(target.request, target.relation, &columns, rowid)? {
-            found.push(Referenced { parent: target.relation, child, key, values });
+            found.push(Referenced { parent: target.relation, child, key, action: key.on_update, values });
         }
     }
     Ok(found)
@@ -105,7 +106,7 @@ fn collect_deleted<'s>(
         let Some(values) = row_values(target.request, relation, &columns, rowid)? else { continue };
         match key.on_delete {
             ReferentialAction::NoAction | ReferentialAction::Restrict => {
-                found.push(Referenced { parent: relation, child, key, values });
+                found.push(Referenced { parent: relation, child, key, action: key.on_delete, values });
             }
             ReferentialAction::Cascade => {
                 for rowid in referring_rows(target.request, child, key, &values)? {
@@ -121,16 +122,32 @@ fn collect_deleted<'s>(
 /// The first of `referenced` that is gone while rows still refer to it.
 pub(super) fn still_referenced<'r, 's: 'r>(
     target: Target<'_>,
+    mut referenced: impl Iterator<Item = &'r Referenced<'s>>,
+) -> Result<Option<DatabaseError>, EngineError> {
+    referenced.find_map(|key| key.broken(target, false).transpose()).transpose()
+}
+
+/// The first of `referenced` that stands in the way of a statement that SQLite has undone, because it would not wait
+/// for the statement's end.
+pub(super) fn restricted<'r, 's: 'r>(
+    target: Target<'_>,
     referenced: impl Iterator<Item = &'r Referenced<'s>>,
 ) -> Result<Option<DatabaseError>, EngineError> {
-    for Referenced { parent, child, key, values } in referenced {
+    let mut restricting = referenced.filter(|key| key.action == ReferentialAction::Restrict);
+    restricting.find_map(|key| key.broken(target, true).transpose()).transpose()
+}
+
+impl Referenced<'_> {
+    /// The error, when rows refer to the key, and it is gone (or will be).
+    fn broken(&self, target: Target<'_>, will_be_gone: bool) -> Result<Option<DatabaseError>, EngineError> {
+        let Self { parent, child, key, values, .. } = self;
         let columns = columns_of(parent, &key.target_columns);
-        let restricts = key.on_delete == ReferentialAction::Restrict || key.on_update == ReferentialAction::Restrict;
-        if values.iter().any(Value::is_null) || (!restricts && has_row(target.request, parent, &columns, values)?) {
-            continue;
-        }
-        if !has_row(target.request, child, &columns_of(child, &key.columns), values)? {
-            continue;
+        let stays = !will_be_gone && has_row(target.request, parent, &columns, values)?;
+        if stays
+            || values.iter().any(Value::is_null)
+            || !has_row(target.request, child, &columns_of(child, &key.columns), values)?
+        {
+            return Ok(None);
         }
         let message = format!(
             "update or delete on table \"{}\" violates foreign key constraint \"{}\" on table \"{}\"",
@@ -139,38 +156,8 @@ pub(super) fn still_referenced<'r, 's: 'r>(
         let shown = if parent.id == target.relation.id { target.shown } else { &ShownColumns::None };
         let words = key_words(shown, &columns, values);
         let details = format!("{words} is still referenced from table \"{}\".", child.name);
-        return Ok(Some(DatabaseError::new("23503", message).details(details)));
+        Ok(Some(DatabaseError::new("23503", message).details(details)))
     }
-    Ok(None)
-}
-
-/// Refuses what a merge left: rows that refer to keys that it changed.
-pub(super) fn check_referencing(target: Target<'_>) -> Result<(), EngineError> {
-    for (child, key) in incoming(target.schema, target.relation) {
-        let (from, to) = (sql_name(child), sql_name(target.relation));
-        let pairs = key.columns.iter().zip(&key.target_columns).map(|(of_child, of_parent)| {
-            let child = quote_identifier(&child.column_by_id(*of_child).name);
-            let parent = quote_identifier(&target.relation.column_by_id(*of_parent).name);
-            (format!("c.{child} is not null"), format!("p.{parent} = c.{child}"))
-        });
-        let (present, equal): (Vec<_>, Vec<_>) = pairs.unzip();
-        let sql = format!(
-            "select 1 from {from} as c where {} and not exists (select 1 from {to} as p where {}) limit 1",
-            present.join(" and "),
-            equal.join(" and ")
-        );
-        let connection = &target.request.connection.sql;
-        let broken = connection.prepare_cached(&sql).and_then(|mut query| query.exists(())).map_err(engine_error)?;
-        if broken {
-            let message = format!(
-                "update or delete on table \"{}\" violates foreign key constraint \"{}\" on table \"{}\"",
-                target.relation.name, key.name, child.name
-            );
-            let details = format!("Key is still referenced from table \"{}\".", child.name);
-            return Err(DatabaseError::new("23503", message).details(details).into());
-        }
-    }
-    Ok(())
 }
 
 /// Foreign keys of any table that point at `relation`.

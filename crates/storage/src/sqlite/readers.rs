@@ -97,7 +97,7 @@ fn serve_together(connection: &SqliteConnection, first: Job, jobs: &Receiver<Job
     let mut snapshot = commits.load(Ordering::SeqCst);
     let began = Instant::now();
     begin(connection);
-    first(connection);
+    run(connection, first);
     for _ in 1..READS_PER_TRANSACTION {
         if began.elapsed() > TRANSACTION_TIME {
             break;
@@ -109,9 +109,15 @@ fn serve_together(connection: &SqliteConnection, first: Job, jobs: &Receiver<Job
             snapshot = latest;
             begin(connection);
         }
-        job(connection);
+        run(connection, job);
     }
     end(connection);
+}
+
+fn run(connection: &SqliteConnection, job: Job) {
+    job(connection);
+    // A job that panicked has not tidied up.
+    connection.finish();
 }
 
 fn begin(connection: &SqliteConnection) {

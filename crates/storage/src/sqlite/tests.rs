@@ -17,6 +17,7 @@ use super::define;
 use super::write::write;
 use super::writer::execute;
 
+mod agreement;
 mod threads;
 
 const DIRECTORS: RelationId = RelationId(1);

@@ -99,6 +99,7 @@ fn serve(mut connection: SqliteConnection, tasks: &Receiver<Task>, commits: &Com
                 }
                 Task::Read(job) => {
                     job(&connection);
+                    connection.finish();
                     None
                 }
                 Task::Alone(alone) => {

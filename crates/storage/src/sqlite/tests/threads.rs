@@ -58,7 +58,13 @@ async fn count(engine: &SqliteEngine) -> i64 {
 /// Keeps the writer busy until the sender is dropped, so that what is submitted meanwhile forms one group.
 async fn hold_writer(engine: &SqliteEngine) -> crossbeam_channel::Sender<()> {
     let (release, held) = bounded::<()>(0);
-    engine.submit(Task::Alone(Box::new(move |_| drop(held.recv())))).await.unwrap();
+    engine
+        .submit(Task::Alone(Box::new(move |_| {
+            // The sender is dropped when the writer may go on.
+            let _ = held.recv();
+        })))
+        .await
+        .unwrap();
     release
 }
 

@@ -60,9 +60,8 @@ fn explain(target: Target<'_>, plan: &DeletePlan) -> Result<Option<DatabaseError
     undo(target)?;
     let rowids = target.rowids(plan.condition.as_ref())?;
     let referenced = foreign_keys::before_delete(target, &rowids)?;
-    deferred(target.request, || {
-        // Where it fails even so, a `restrict` stands in the way, and the rows are still there to be asked.
-        let _ = delete_these(target, &rowids);
-        foreign_keys::still_referenced(target, referenced.iter())
+    deferred(target.request, || match delete_these(target, &rowids) {
+        Ok(_) => foreign_keys::still_referenced(target, referenced.iter()),
+        Err(_) => foreign_keys::restricted(target, referenced.iter()),
     })
 }

@@ -1,7 +1,7 @@
 //! Inserts, and upserts: a row at a time in the order of the body, as PostgreSQL does.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use roadbed_plan::plan::{Cell, ConflictPlan, InsertPlan, RowCheck};
 use roadbed_plan::query::Resolution;
@@ -11,7 +11,7 @@ use rusqlite::CachedStatement;
 
 use super::super::define::rowid_column;
 use super::super::diagnose;
-use super::super::foreign_keys::{self, deferred};
+use super::super::foreign_keys::{self, Referenced, deferred};
 use super::super::read::Stored;
 use super::{
     Candidate, Given, Refusal, Target, Written, failed_check, push_checks, push_placeholder, push_returning,
@@ -22,24 +22,36 @@ use crate::sql::quote_identifier;
 pub(super) fn insert(target: Target<'_>, plan: &InsertPlan) -> Result<Written, EngineError> {
     refuse_generated(target.relation, &plan.columns, false)?;
     let rows = values_of(&plan.rows)?;
-    let inserting = Inserting {
-        target,
-        plan,
-        merged: plan.conflict.as_ref().filter(|conflict| !conflict.columns.is_empty()),
-        evaluates: plan.conflict.is_some() || reads_tables(&plan.checks),
-        statements: Vec::new(),
-        written: Written::default(),
-        touched: HashSet::new(),
-    };
-    if let Some(conflict) = inserting.merged {
+    diagnose::check_domains(target, &plan.columns, rows)?;
+    let merged = plan.conflict.as_ref().filter(|conflict| !conflict.columns.is_empty());
+    if let Some(conflict) = merged {
         require_key(target.relation, &conflict.columns)?;
     }
     // PostgreSQL tests foreign keys when all rows are there.
     let late = foreign_keys::shows_late(target.schema, target.relation);
-    if late || (rows.len() > 1 && !target.relation.foreign_keys.is_empty()) {
-        return deferred(target.request, || inserting.rows_then_foreign_keys(rows));
+    let mut inserting = Inserting {
+        target,
+        plan,
+        merged,
+        reads_tables: reads_tables(&plan.checks)
+            || merged.is_some_and(|conflict| reads_tables(&conflict.checks) || reads_tables(&conflict.using)),
+        taken: taken_ahead(target, plan, rows.len())?,
+        statements: Vec::new(),
+        written: Written::default(),
+        touched: HashSet::new(),
+        deferred: late || (rows.len() > 1 && !target.relation.foreign_keys.is_empty()),
+        referenced: HashMap::new(),
+        first_values: Vec::new(),
+    };
+    if inserting.deferred {
+        deferred(target.request, || {
+            inserting.rows(rows)?;
+            inserting.foreign_keys()
+        })?;
+    } else {
+        inserting.rows(rows)?;
     }
-    inserting.rows(rows)
+    Ok(inserting.written)
 }
 
 struct Inserting<'a, 'p> {
@@ -47,51 +59,127 @@ struct Inserting<'a, 'p> {
     plan: &'p InsertPlan,
     /// What to do with rows whose key exists, where a key was named.
     merged: Option<&'p ConflictPlan>,
-    /// Whether each row is computed and checked before it is written.
-    evaluates: bool,
+    /// Whether the row checks look at other rows: those that were there before the statement.
+    reads_tables: bool,
+    /// Values that sequences gave ahead, for columns that rows may leave to their default.
+    taken: Vec<(ColumnId, VecDeque<Value>)>,
     /// One for each set of columns that rows give.
     statements: Vec<(Vec<ColumnId>, CachedStatement<'a>)>,
     written: Written,
     /// Rows that this request has written.
     touched: HashSet<i64>,
+    /// Whether foreign keys are tested at the end.
+    deferred: bool,
+    /// The keys that merged rows had, by the rows' rowids.
+    referenced: HashMap<i64, Vec<Referenced<'a>>>,
+    /// The first value that each sequence gave to this request.
+    first_values: Vec<(ColumnId, i64)>,
+}
+
+/// A row that has passed what looks at it alone.
+struct Prepared {
+    row: diagnose::Evaluated,
+    /// Whether the existing row of the same key may become it, if there is one.
+    change: Option<Result<(), EngineError>>,
 }
 
 impl<'a> Inserting<'a, '_> {
-    fn rows(mut self, rows: &[Vec<Cell>]) -> Result<Written, EngineError> {
-        for cells in rows {
-            self.row(cells)?;
+    fn rows(&mut self, rows: &[Vec<Cell>]) -> Result<(), EngineError> {
+        if !self.reads_tables {
+            return rows.iter().try_for_each(|cells| self.row(cells));
         }
-        Ok(self.written)
+        let mut prepared = Vec::with_capacity(rows.len());
+        for cells in rows {
+            let row = self.prepare_row(cells);
+            let failed = row.is_err();
+            prepared.push(row);
+            if failed {
+                break;
+            }
+        }
+        for (index, row) in prepared.into_iter().enumerate() {
+            if let Err(error) = row.and_then(|row| self.prepared_row(row)) {
+                self.give_back(index)?;
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
-    fn rows_then_foreign_keys(self, rows: &[Vec<Cell>]) -> Result<Written, EngineError> {
-        let target = self.target;
-        let merges = self.merged.is_some();
-        let written = self.rows(rows)?;
-        for rowid in &written.rowids {
-            if let Some(error) = foreign_keys::missing(target, *rowid)? {
+    /// Sequences have served rows that were not reached.
+    fn give_back(&self, failed: usize) -> Result<(), EngineError> {
+        let steps = i64::try_from(failed).unwrap_or(i64::MAX);
+        self.first_values.iter().try_for_each(|(id, first)| self.target.set_sequence(*id, *first, steps))
+    }
+
+    /// Tests the foreign keys of all rows when they are there: those that refer to a row first.
+    fn foreign_keys(&self) -> Result<(), EngineError> {
+        let nothing = Vec::new();
+        for rowid in &self.written.rowids {
+            let referenced = self.referenced.get(rowid).unwrap_or(&nothing);
+            if let Some(error) = foreign_keys::still_referenced(self.target, referenced.iter())? {
+                return Err(error.into());
+            }
+            if let Some(error) = foreign_keys::missing(self.target, *rowid)? {
                 return Err(error.into());
             }
         }
-        if merges {
-            foreign_keys::check_referencing(target)?;
-        }
-        Ok(written)
+        Ok(())
+    }
+
+    /// Computes a row and tests it against what is there before the statement writes anything.
+    fn prepare_row(&mut self, cells: &[Cell]) -> Result<Prepared, EngineError> {
+        let given = self.given(cells)?;
+        let row = diagnose::evaluate(self.target, &Candidate::New(&given), &self.plan.checks)?;
+        let merged = self.merged.filter(|conflict| conflict.resolution == Resolution::Merge);
+        let existing = match merged {
+            Some(conflict) => self.existing(&row, conflict)?.map(|rowid| (rowid, conflict)),
+            None => None,
+        };
+        let change = existing.map(|(rowid, conflict)| {
+            self.check_using(rowid, conflict)?;
+            let values = self.merged_values(&row);
+            let cells: Vec<_> = values.iter().map(|(id, cell)| (*id, cell)).collect();
+            diagnose::evaluate(self.target, &Candidate::Changed { rowid, cells: &cells }, &conflict.checks).map(|_| ())
+        });
+        Ok(Prepared { row, change })
+    }
+
+    fn prepared_row(&mut self, prepared: Prepared) -> Result<(), EngineError> {
+        self.evaluated_row(&prepared.row, prepared.change)
     }
 
     fn row(&mut self, cells: &[Cell]) -> Result<(), EngineError> {
         let given = self.given(cells)?;
-        if let Some(conflict) = self.merged {
-            return self.merge(&given, conflict);
-        }
-        let inserted = if self.evaluates || lacks_rowid(self.target.relation, &given) {
+        if self.plan.conflict.is_some() || lacks_rowid(self.target.relation, &given) {
             let row = diagnose::evaluate(self.target, &Candidate::New(&given), &self.plan.checks)?;
-            self.insert_row(&row.given(self.target.relation), &[])?
-        } else {
-            self.insert_row(&given, &self.plan.checks)?
-        };
+            return self.evaluated_row(&row, None);
+        }
+        let inserted = self.insert_row(&given, &self.plan.checks)?;
         self.count_inserted(inserted);
         Ok(())
+    }
+
+    /// Writes a row that has passed its row checks; `change` is whether the existing row may become it, where that
+    /// was tested before.
+    fn evaluated_row(
+        &mut self,
+        row: &diagnose::Evaluated,
+        change: Option<Result<(), EngineError>>,
+    ) -> Result<(), EngineError> {
+        let existing = match self.merged {
+            Some(conflict) => self.existing(row, conflict)?.map(|rowid| (rowid, conflict)),
+            None => None,
+        };
+        match existing {
+            Some((_, ConflictPlan { resolution: Resolution::Ignore, .. })) => Ok(()),
+            Some((rowid, conflict)) => self.update_existing(rowid, row, (conflict, change)),
+            None => {
+                let inserted = self.insert_row(&row.given(self.target.relation), &[])?;
+                self.count_inserted(inserted);
+                Ok(())
+            }
+        }
     }
 
     fn count_inserted(&mut self, rowid: Option<i64>) {
@@ -104,7 +192,7 @@ impl<'a> Inserting<'a, '_> {
     }
 
     /// What the row gives, and the next values of sequences for what it does not.
-    fn given<'v>(&self, cells: &'v [Cell]) -> Result<Vec<(ColumnId, Cow<'v, Value>)>, EngineError> {
+    fn given<'v>(&mut self, cells: &'v [Cell]) -> Result<Vec<(ColumnId, Cow<'v, Value>)>, EngineError> {
         let mut given = Vec::with_capacity(cells.len() + 1);
         for (id, cell) in self.plan.columns.iter().zip(cells) {
             match cell {
@@ -112,10 +200,21 @@ impl<'a> Inserting<'a, '_> {
                 Cell::Default => {}
             }
         }
+        for (id, values) in &mut self.taken {
+            let value = values.pop_front().unwrap_or(Value::Null);
+            if given.iter().all(|(known, _)| known != id) {
+                given.push((*id, Cow::Owned(value)));
+            }
+        }
         for column in &self.target.relation.columns {
             if given.iter().all(|(id, _)| *id != column.id)
                 && let Some(value) = self.target.next_value(column.id)?
             {
+                if let Value::Int(first) = value
+                    && self.first_values.iter().all(|(id, _)| *id != column.id)
+                {
+                    self.first_values.push((column.id, first));
+                }
                 given.push((column.id, Cow::Owned(value)));
             }
         }
@@ -128,7 +227,7 @@ impl<'a> Inserting<'a, '_> {
             Ok(rowid) => Ok(rowid),
             Err(Refusal::Error(error)) => Err(error),
             Err(Refusal::Check(index)) => Err(diagnose::row_check(self.target.relation, &checks[index]).into()),
-            Err(Refusal::Constraint(error)) => self.explain(given, checks, error),
+            Err(Refusal::Constraint(error)) => self.explain(given, checks, &error),
         }
     }
 
@@ -176,7 +275,7 @@ impl<'a> Inserting<'a, '_> {
         &mut self,
         given: &Given<'_>,
         checks: &[RowCheck],
-        error: rusqlite::Error,
+        error: &rusqlite::Error,
     ) -> Result<Option<i64>, EngineError> {
         let row = diagnose::evaluate(self.target, &Candidate::New(given), checks)?;
         if let Some(error) = diagnose::duplicate(self.target, &row, None)? {
@@ -187,40 +286,47 @@ impl<'a> Inserting<'a, '_> {
             Ok(Some(rowid)) => foreign_keys::missing(target, rowid),
             Ok(None) | Err(_) => Ok(None),
         })?;
-        Err(missing.unwrap_or_else(|| diagnose::by_message(target, &error)).into())
-    }
-
-    fn merge(&mut self, given: &Given<'_>, conflict: &ConflictPlan) -> Result<(), EngineError> {
-        let row = diagnose::evaluate(self.target, &Candidate::New(given), &self.plan.checks)?;
-        let Some(existing) = self.existing(&row, conflict)? else {
-            let inserted = self.insert_row(&row.given(self.target.relation), &[])?;
-            self.count_inserted(inserted);
-            return Ok(());
-        };
-        match conflict.resolution {
-            Resolution::Ignore => Ok(()),
-            Resolution::Merge => self.update_existing(existing, &row, conflict),
-        }
+        Err(missing.unwrap_or_else(|| diagnose::by_message(target, error)).into())
     }
 
     fn update_existing(
         &mut self,
         existing: i64,
         row: &diagnose::Evaluated,
-        conflict: &ConflictPlan,
+        (conflict, change): (&ConflictPlan, Option<Result<(), EngineError>>),
     ) -> Result<(), EngineError> {
         if self.touched.contains(&existing) {
             return Err(twice().into());
         }
-        self.check_using(existing, conflict)?;
-        let cells: Vec<_> =
-            self.plan.columns.iter().map(|id| (*id, Cell::Value(row.value(self.target.relation, *id)))).collect();
-        let cells: Vec<_> = cells.iter().map(|(id, cell)| (*id, cell)).collect();
-        let rowid = update::one(self.target, existing, &cells, &conflict.checks)?;
+        let checks = match change {
+            Some(tested) => {
+                tested?;
+                &[]
+            }
+            None => {
+                self.check_using(existing, conflict)?;
+                &conflict.checks[..]
+            }
+        };
+        let referenced = if self.deferred {
+            foreign_keys::before_update(self.target, existing, &self.plan.columns)?
+        } else {
+            Vec::new()
+        };
+        let values = self.merged_values(row);
+        let cells: Vec<_> = values.iter().map(|(id, cell)| (*id, cell)).collect();
+        let rowid = update::one(self.target, existing, &cells, checks)?;
         self.written.rowids.push(rowid);
         self.written.rows += 1;
         self.touched.insert(rowid);
+        self.referenced.insert(rowid, referenced);
         Ok(())
+    }
+
+    /// What a merge sets the existing row's columns to.
+    fn merged_values(&self, row: &diagnose::Evaluated) -> Vec<(ColumnId, Cell)> {
+        let columns = self.plan.columns.iter();
+        columns.map(|id| (*id, Cell::Value(row.value(self.target.relation, *id)))).collect()
     }
 
     /// The row that has the same key.
@@ -267,6 +373,31 @@ impl<'a> Inserting<'a, '_> {
             None => Ok(()),
         }
     }
+}
+
+/// Where rows may leave columns to their defaults, PostgreSQL computes those for each row beforehand, needed or not.
+fn taken_ahead(
+    target: Target<'_>,
+    plan: &InsertPlan,
+    rows: usize,
+) -> Result<Vec<(ColumnId, VecDeque<Value>)>, EngineError> {
+    let mut taken = Vec::new();
+    if !plan.missing_default {
+        return Ok(taken);
+    }
+    for id in &plan.columns {
+        let mut values = VecDeque::with_capacity(rows);
+        for _ in 0..rows {
+            match target.next_value(*id)? {
+                Some(value) => values.push_back(value),
+                None => break,
+            }
+        }
+        if !values.is_empty() {
+            taken.push((*id, values));
+        }
+    }
+    Ok(taken)
 }
 
 /// SQLite gives a row without its integer key a key of its own, where PostgreSQL refuses null.

@@ -150,6 +150,18 @@ impl<'a> Target<'a> {
     }
 }
 
+impl Target<'_> {
+    /// Puts the sequence behind `column` where it is after `first` and `steps` further values.
+    fn set_sequence(&self, column: ColumnId, first: i64, steps: i64) -> Result<(), EngineError> {
+        let Some(sequence) = sequence_of(self.schema, self.relation, self.relation.column_by_id(column)) else {
+            return Ok(());
+        };
+        let last = first.saturating_add(steps.saturating_mul(sequence.increment));
+        let connection = self.request.connection;
+        connection.sequences.borrow_mut().set(&connection.sql, &sequence, last, true)
+    }
+}
+
 pub(super) fn sql_name(relation: &Relation) -> String {
     table_name(Dialect::Sqlite, &relation.schema, &relation.name)
 }

@@ -28,6 +28,7 @@ pub(super) fn update(target: Target<'_>, plan: &UpdatePlan) -> Result<Written, E
     if cells.is_empty() {
         return Ok(Written::default());
     }
+    diagnose::check_domains(target, &plan.columns, values_of(&plan.row)?)?;
     if foreign_keys::shows_late(target.schema, target.relation) {
         if let Some(error) = explain(target, plan, &cells)? {
             return Err(error);
@@ -170,7 +171,7 @@ fn find_failing_row(
         match try_one(target, rowid, cells, &[]) {
             Ok(rowid) => updated.push(rowid),
             Err(Refusal::Constraint(cause)) => {
-                let broken = foreign_keys::still_referenced(target, referenced.iter().flatten())?;
+                let broken = foreign_keys::restricted(target, referenced.iter().flatten())?;
                 return Ok(Some(broken.unwrap_or_else(|| diagnose::by_message(target, &cause)).into()));
             }
             Err(Refusal::Error(error)) => return Ok(Some(error)),
@@ -199,7 +200,7 @@ fn one_with_foreign_keys(
         Ok(updated) => updated,
         Err(Refusal::Error(error)) => return Ok(Some(error)),
         Err(Refusal::Check(_) | Refusal::Constraint(_)) => {
-            let broken = foreign_keys::still_referenced(target, referenced.iter())?;
+            let broken = foreign_keys::restricted(target, referenced.iter())?;
             return Ok(broken.map(EngineError::from));
         }
     };
