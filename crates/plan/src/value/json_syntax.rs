@@ -8,7 +8,7 @@ use super::numeric;
 use crate::error::DatabaseError;
 
 /// Deeper values are refused, as PostgreSQL refuses them when its stack runs out.
-const MAX_DEPTH: usize = 500;
+const MAX_DEPTH: usize = 1_000;
 
 /// One JSON value taken apart as `jsonb` keeps it: numbers in canonical form, keys sorted, the last of equal keys.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,13 +116,12 @@ pub(crate) struct Reader<'a> {
     /// Where the token before it ended.
     previous_end: usize,
     kind: Kind,
-    depth: usize,
     decodes: bool,
 }
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, decodes: bool) -> Result<Self, DatabaseError> {
-        let mut reader = Self { text, start: 0, end: 0, previous_end: 0, kind: Kind::End, depth: 0, decodes };
+        let mut reader = Self { text, start: 0, end: 0, previous_end: 0, kind: Kind::End, decodes };
         reader.advance()?;
         Ok(reader)
     }
@@ -280,104 +279,155 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn enter(&mut self) -> Result<(), DatabaseError> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(DatabaseError::new("54001", "stack depth limit exceeded"));
-        }
-        self.advance()
-    }
-
-    fn leave(&mut self) -> Result<(), DatabaseError> {
-        self.depth -= 1;
-        self.advance()
-    }
-
     /// Passes over one value.
-    fn skip_value(&mut self) -> Result<(), DatabaseError> {
-        match self.kind {
-            Kind::Punctuation(b'{') => self.each_member(&mut |reader, _| reader.skip_value()),
-            Kind::Punctuation(b'[') => self.each_item(&mut Self::skip_value),
-            Kind::String | Kind::Number | Kind::True | Kind::False | Kind::Null => self.advance(),
-            Kind::Punctuation(_) | Kind::End => Err(self.unexpected("JSON value")),
-        }
+    fn skip_value(&mut self) -> Checked {
+        self.walk(&mut |_| Ok(()))
     }
 
     fn read_value(&mut self) -> Result<Json<'a>, DatabaseError> {
-        let value = match self.kind {
-            Kind::Punctuation(b'{') => {
-                let mut members = Vec::new();
-                self.each_member(&mut |reader, key| {
-                    members.push((unescape(key), reader.read_value()?));
-                    Ok(())
-                })?;
-                sort_members(&mut members);
-                return Ok(Json::Object(members));
+        let mut builder = Builder::default();
+        self.walk(&mut |event| builder.take(event))?;
+        Ok(builder.done.unwrap_or(Json::Null))
+    }
+
+    /// Tells `visit` what one value is made of. A loop with a stack of its own: depth costs callers no stack.
+    fn walk(&mut self, visit: &mut dyn FnMut(Event<'a>) -> Checked) -> Checked {
+        let mut open: Vec<u8> = Vec::new();
+        loop {
+            match self.kind {
+                Kind::Punctuation(bracket @ (b'{' | b'[')) => {
+                    if open.len() >= MAX_DEPTH {
+                        return Err(DatabaseError::new("54001", "stack depth limit exceeded"));
+                    }
+                    visit(if bracket == b'{' { Event::Object } else { Event::Array })?;
+                    open.push(closing(bracket));
+                    self.advance()?;
+                    if self.kind != Kind::Punctuation(closing(bracket)) {
+                        if bracket == b'{' {
+                            visit(Event::Key(self.read_key("string or \"}\"")?))?;
+                        }
+                        continue;
+                    }
+                }
+                Kind::String | Kind::Number | Kind::True | Kind::False | Kind::Null => {
+                    visit(Event::Scalar(self.kind, self.token()))?;
+                    self.advance()?;
+                }
+                Kind::Punctuation(_) | Kind::End => return Err(self.unexpected("JSON value")),
             }
-            Kind::Punctuation(b'[') => {
-                let mut items = Vec::new();
-                self.each_item(&mut |reader| {
-                    items.push(reader.read_value()?);
-                    Ok(())
-                })?;
-                return Ok(Json::Array(items));
+            if !self.close(&mut open, visit)? {
+                return Ok(());
             }
-            Kind::String => Json::String(unescape(self.token())),
-            Kind::Number => Json::Number(numeric::canonical(self.token(), None)?),
-            Kind::True => Json::Bool(true),
-            Kind::False => Json::Bool(false),
-            Kind::Null => Json::Null,
-            Kind::Punctuation(_) | Kind::End => return Err(self.unexpected("JSON value")),
-        };
+        }
+    }
+
+    /// Closes what ends after a value; whether another value follows.
+    fn close(
+        &mut self,
+        open: &mut Vec<u8>,
+        visit: &mut dyn FnMut(Event<'a>) -> Checked,
+    ) -> Result<bool, DatabaseError> {
+        while let Some(&innermost) = open.last() {
+            if self.kind == Kind::Punctuation(innermost) {
+                open.pop();
+                visit(Event::Close)?;
+                self.advance()?;
+                continue;
+            }
+            let in_object = innermost == b'}';
+            if self.kind != Kind::Punctuation(b',') {
+                return Err(self.unexpected(if in_object { "\",\" or \"}\"" } else { "\",\" or \"]\"" }));
+            }
+            self.advance()?;
+            if in_object {
+                visit(Event::Key(self.read_key("string")?))?;
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Reads a key's token and the colon after it.
+    fn read_key(&mut self, wanted: &str) -> Result<&'a str, DatabaseError> {
+        if self.kind != Kind::String {
+            return Err(self.unexpected(wanted));
+        }
+        let key = self.token();
         self.advance()?;
-        Ok(value)
-    }
-
-    /// Calls `visit` with each member's key token, standing at its value.
-    fn each_member(&mut self, visit: &mut dyn FnMut(&mut Self, &'a str) -> Result<(), DatabaseError>) -> Checked {
-        self.enter()?;
-        if self.kind == Kind::Punctuation(b'}') {
-            return self.leave();
+        if self.kind != Kind::Punctuation(b':') {
+            return Err(self.unexpected("\":\""));
         }
-        let mut wanted = "string or \"}\"";
-        loop {
-            if self.kind != Kind::String {
-                return Err(self.unexpected(wanted));
-            }
-            let key = self.token();
-            self.advance()?;
-            if self.kind != Kind::Punctuation(b':') {
-                return Err(self.unexpected("\":\""));
-            }
-            self.advance()?;
-            visit(self, key)?;
-            match self.kind {
-                Kind::Punctuation(b'}') => return self.leave(),
-                Kind::Punctuation(b',') => self.advance()?,
-                _ => return Err(self.unexpected("\",\" or \"}\"")),
-            }
-            wanted = "string";
-        }
-    }
-
-    /// Calls `visit` at each item of an array.
-    fn each_item(&mut self, visit: &mut dyn FnMut(&mut Self) -> Result<(), DatabaseError>) -> Checked {
-        self.enter()?;
-        if self.kind == Kind::Punctuation(b']') {
-            return self.leave();
-        }
-        loop {
-            visit(self)?;
-            match self.kind {
-                Kind::Punctuation(b']') => return self.leave(),
-                Kind::Punctuation(b',') => self.advance()?,
-                _ => return Err(self.unexpected("\",\" or \"]\"")),
-            }
-        }
+        self.advance()?;
+        Ok(key)
     }
 }
 
 type Checked = Result<(), DatabaseError>;
+
+fn closing(bracket: u8) -> u8 {
+    if bracket == b'{' { b'}' } else { b']' }
+}
+
+/// What a walk over a value comes across; texts are tokens as they stand.
+#[derive(Clone, Copy)]
+enum Event<'a> {
+    Object,
+    Array,
+    Key(&'a str),
+    Scalar(Kind, &'a str),
+    Close,
+}
+
+/// Builds a value from a walk over it.
+#[derive(Default)]
+struct Builder<'a> {
+    open: Vec<Json<'a>>,
+    keys: Vec<Cow<'a, str>>,
+    done: Option<Json<'a>>,
+}
+
+impl<'a> Builder<'a> {
+    fn take(&mut self, event: Event<'a>) -> Checked {
+        let finished = match event {
+            Event::Object => {
+                self.open.push(Json::Object(Vec::new()));
+                return Ok(());
+            }
+            Event::Array => {
+                self.open.push(Json::Array(Vec::new()));
+                return Ok(());
+            }
+            Event::Key(token) => {
+                self.keys.push(unescape(token));
+                return Ok(());
+            }
+            Event::Scalar(kind, token) => scalar(kind, token)?,
+            Event::Close => match self.open.pop() {
+                Some(Json::Object(mut members)) => {
+                    sort_members(&mut members);
+                    Json::Object(members)
+                }
+                other => other.unwrap_or(Json::Null),
+            },
+        };
+        match self.open.last_mut() {
+            Some(Json::Object(members)) => members.push((self.keys.pop().unwrap_or_default(), finished)),
+            Some(Json::Array(items)) => items.push(finished),
+            _ => self.done = Some(finished),
+        }
+        Ok(())
+    }
+}
+
+fn scalar(kind: Kind, token: &str) -> Result<Json<'_>, DatabaseError> {
+    Ok(match kind {
+        Kind::String => Json::String(unescape(token)),
+        Kind::Number => Json::Number(numeric::canonical(token, None)?),
+        Kind::True => Json::Bool(true),
+        Kind::False => Json::Bool(false),
+        Kind::Null | Kind::End | Kind::Punctuation(_) => Json::Null,
+    })
+}
 
 /// The items of a JSON array as they stand in `text`; `None` when it is no array.
 pub(crate) fn raw_items(text: &str) -> Result<Option<Vec<&str>>, DatabaseError> {
@@ -386,19 +436,19 @@ pub(crate) fn raw_items(text: &str) -> Result<Option<Vec<&str>>, DatabaseError> 
         return Ok(None);
     }
     let mut items = Vec::new();
-    reader.each_item(&mut |reader| {
-        items.push(reader.raw_value()?);
-        Ok(())
-    })?;
-    Ok(Some(items))
-}
-
-impl<'a> Reader<'a> {
-    fn raw_value(&mut self) -> Result<&'a str, DatabaseError> {
-        let start = self.start;
-        self.skip_value()?;
-        Ok(&self.text[start..self.previous_end])
+    reader.advance()?;
+    while reader.kind != Kind::Punctuation(b']') {
+        if !items.is_empty() {
+            if reader.kind != Kind::Punctuation(b',') {
+                return Err(reader.unexpected("\",\" or \"]\""));
+            }
+            reader.advance()?;
+        }
+        let start = reader.start;
+        reader.skip_value()?;
+        items.push(&text[start..reader.previous_end]);
     }
+    Ok(Some(items))
 }
 
 /// The text a JSON string token (quotes included) stands for.
