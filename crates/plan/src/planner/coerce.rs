@@ -146,7 +146,9 @@ impl Planner<'_> {
         for object in &objects {
             let cells = columns.iter().map(|column| match object.get(column.name.as_str()) {
                 None => Ok(missing.clone()),
-                Some(raw) => Ok(Cell::Value(value::from_json(raw, &column.ty, &self.limits.clock)?)),
+                Some(raw) => {
+                    Ok(Cell::Value(value::from_json_member(&column.name, raw, &column.ty, &self.limits.clock)?))
+                }
             });
             table.push(cells.collect::<Result<Vec<_>, DatabaseError>>()?);
         }
@@ -169,6 +171,7 @@ fn comparison(left: Expr, operator: Operator, right: Expr) -> Expr {
     }
 }
 
+/// Refuses a regular expression that cannot be read, also where no row would ever be matched against it.
 fn check_pattern(operator: Operator, text: &str) -> Result<(), PlanError> {
     if matches!(operator, Operator::Match | Operator::IMatch) {
         value::regex(text, operator == Operator::IMatch)?;

@@ -145,7 +145,10 @@ fn evaluate(operation: &str, args: &[&str]) -> Result<String, DatabaseError> {
         "numeric_power" => numeric_power(args[0], args[1])?,
         "numeric_round" => numeric_round(args[0], int(1))?,
         "numeric_trunc" => numeric_trunc(args[0], int(1))?,
-        "numeric_compare" => order(compare_numerics(args[0], args[1])),
+        "numeric_compare" => {
+            let canonical = [0, 1].map(|index| to_text(&value(index, "numeric"), &Type::Numeric(None)));
+            order(compare_numerics(&canonical[0], &canonical[1]))
+        }
         "interval_compare" => order(compare_intervals(args[0], args[1])),
         "interval_add" => interval_add(args[0], args[1])?,
         "interval_subtract" => interval_subtract(args[0], args[1])?,

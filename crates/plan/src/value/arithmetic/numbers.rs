@@ -80,7 +80,28 @@ pub fn compare_numerics(left: &str, right: &str) -> Ordering {
     if left == right {
         return Ordering::Equal;
     }
-    Numeric::of(left).compare(&Numeric::of(right))
+    match (digits_of(left), digits_of(right)) {
+        (Some((false, left)), Some((false, right))) => compare_digits(left, right),
+        (Some((true, left)), Some((true, right))) => compare_digits(right, left),
+        (Some((left_negative, _)), Some(_)) if left_negative => Ordering::Less,
+        (Some(_), Some(_)) => Ordering::Greater,
+        _ => Numeric::of(left).compare(&Numeric::of(right)),
+    }
+}
+
+/// Whether a canonical number is negative, and its digits; `None` for NaN and the infinities.
+fn digits_of(text: &str) -> Option<(bool, &str)> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let plain = digits.starts_with(|c: char| c.is_ascii_digit()) && !digits.contains(['e', 'E']);
+    plain.then_some((negative, digits))
+}
+
+/// Compares canonical digits as they stand: sorting must not build a number for every comparison.
+fn compare_digits(left: &str, right: &str) -> Ordering {
+    let (left_whole, left_part) = left.split_once('.').unwrap_or((left, ""));
+    let (right_whole, right_part) = right.split_once('.').unwrap_or((right, ""));
+    let whole = left_whole.len().cmp(&right_whole.len()).then_with(|| left_whole.cmp(right_whole));
+    whole.then_with(|| left_part.trim_end_matches('0').cmp(right_part.trim_end_matches('0')))
 }
 
 /// Calculates with `numeric`.

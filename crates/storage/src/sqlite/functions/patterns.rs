@@ -1,6 +1,6 @@
 //! `like`, `ilike` and regular expressions, with compiled patterns kept for as long as a statement lives.
 
-use regex::{Regex, RegexBuilder};
+use roadbed_plan::value::{RegexOptions, regex, regex_with};
 use roadbed_plan::{DatabaseError, Value};
 use rusqlite::Connection;
 use rusqlite::functions::Context;
@@ -22,8 +22,7 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     for (name, any_case) in [("text_regex", false), ("text_iregex", true)] {
         connection.create_scalar_function(name, 2, PURE, move |ctx: &Context<'_>| {
             let (ValueRef::Text(text), ValueRef::Text(_)) = (ctx.get_raw(0), ctx.get_raw(1)) else { return Ok(None) };
-            let options = Options { any_case, ..Options::default() };
-            let pattern = ctx.get_or_create_aux(1, |pattern| compiled(pattern, |text| regex(text, options)))?;
+            let pattern = ctx.get_or_create_aux(1, |pattern| compiled(pattern, |text| regex(text, any_case)))?;
             Ok(Some(pattern.is_match(std::str::from_utf8(text)?)))
         })?;
     }
@@ -43,7 +42,7 @@ pub(super) fn like(text: &str, pattern: &str, any_case: bool) -> Result<bool, Da
 }
 
 pub(super) fn regex_matches(text: &str, pattern: &str, any_case: bool) -> Result<bool, DatabaseError> {
-    Ok(regex(pattern, Options { any_case, ..Options::default() })?.is_match(text))
+    Ok(regex(pattern, any_case)?.is_match(text))
 }
 
 /// A `like` pattern, cut into what stands between its `%`.
@@ -147,140 +146,35 @@ fn find(part: &[LikeChar], text: &[char]) -> Option<usize> {
     (0..=text.len().checked_sub(part.len())?).find(|at| fits(part, &text[*at..]))
 }
 
+/// The flags of the `regexp_*` functions.
 #[derive(Clone, Copy, Default)]
-struct Options {
-    any_case: bool,
-    /// `n`: `.` stops at a line's end, and `^` and `$` match there.
-    by_line: bool,
-    /// `x`: white space and comments mean nothing.
-    expanded: bool,
+struct Flags {
+    pattern: RegexOptions,
     /// `g`
     everywhere: bool,
-    /// `q`: the pattern is a plain text.
-    literal: bool,
 }
 
-impl Options {
+impl Flags {
     fn read(flags: &str) -> Result<Self, DatabaseError> {
-        let mut options = Self::default();
+        let mut read = Self::default();
         for flag in flags.chars() {
-            match flag {
-                'i' => options.any_case = true,
-                'c' => options.any_case = false,
-                'n' | 'm' => options.by_line = true,
-                's' => options.by_line = false,
-                'x' => options.expanded = true,
-                't' => options.expanded = false,
-                'q' => options.literal = true,
-                'g' => options.everywhere = true,
-                other => {
-                    let message = format!("invalid regular expression option: \"{other}\"");
-                    return Err(DatabaseError::new("22023", message));
-                }
+            if flag == 'g' {
+                read.everywhere = true;
+            } else if !read.pattern.set(flag) {
+                let message = format!("invalid regular expression option: \"{flag}\"");
+                return Err(DatabaseError::new("22023", message));
             }
         }
-        Ok(options)
+        Ok(read)
     }
-}
-
-/// PostgreSQL's advanced regular expression as ours.
-fn regex(pattern: &str, options: Options) -> Result<Regex, DatabaseError> {
-    let (embedded, pattern) = embedded_options(pattern);
-    let options = Options { any_case: options.any_case || embedded.contains('i'), ..options };
-    let text = if options.literal { regex::escape(pattern) } else { translate(pattern) };
-    RegexBuilder::new(&text)
-        .case_insensitive(options.any_case)
-        .dot_matches_new_line(!options.by_line)
-        .multi_line(options.by_line)
-        .ignore_whitespace(options.expanded)
-        .build()
-        .map_err(|error| invalid(pattern, &error))
-}
-
-/// `***=`, `***:` and `(?i)` at the start.
-fn embedded_options(pattern: &str) -> (&str, &str) {
-    let pattern = pattern.strip_prefix("***:").unwrap_or(pattern);
-    match pattern.strip_prefix("(?").and_then(|rest| rest.split_once(')')) {
-        Some((flags, rest)) if !flags.is_empty() && flags.chars().all(|c| c.is_ascii_lowercase()) => (flags, rest),
-        _ => ("", pattern),
-    }
-}
-
-fn translate(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len() + 8);
-    let mut chars = pattern.chars().peekable();
-    let mut in_brackets = false;
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next() {
-                Some('y') => out.push_str(r"\b"),
-                Some('Y') => out.push_str(r"\B"),
-                Some('m') => out.push_str(r"\b{start}"),
-                Some('M') => out.push_str(r"\b{end}"),
-                Some('Z') => out.push_str(r"\z"),
-                Some('A') => out.push_str(r"\A"),
-                Some(escaped) if escaped.is_alphanumeric() => out.extend(['\\', escaped]),
-                Some(escaped) => out.push_str(&regex::escape(&escaped.to_string())),
-                None => out.push('\\'),
-            },
-            '[' if !in_brackets => {
-                in_brackets = true;
-                out.push('[');
-                if chars.next_if_eq(&'^').is_some() {
-                    out.push('^');
-                }
-                if chars.next_if_eq(&']').is_some() {
-                    out.push_str("\\]");
-                }
-            }
-            // A class such as `[:alpha:]`.
-            '[' if chars.peek() == Some(&':') => {
-                out.push('[');
-                while let Some(inner) = chars.next() {
-                    out.push(inner);
-                    if inner == ':' && chars.next_if_eq(&']').is_some() {
-                        out.push(']');
-                        break;
-                    }
-                }
-            }
-            '[' | '&' | '~' if in_brackets => out.extend(['\\', c]),
-            ']' if in_brackets => {
-                in_brackets = false;
-                out.push(']');
-            }
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-fn invalid(pattern: &str, error: &regex::Error) -> DatabaseError {
-    let text = error.to_string();
-    let reason = if text.contains("unclosed group") || text.contains("unopened group") {
-        "parentheses () not balanced"
-    } else if text.contains("unclosed character class") {
-        "brackets [] not balanced"
-    } else if text.contains("repetition operator missing expression") || text.contains("repetition quantifier") {
-        "quantifier operand invalid"
-    } else if text.contains("invalid character class range") {
-        "invalid character range"
-    } else if pattern.ends_with('\\') || text.contains("escape") {
-        "invalid escape \\ sequence"
-    } else if text.contains("size limit") {
-        "regular expression is too complex"
-    } else {
-        "invalid regexp (reg version 0.8)"
-    };
-    DatabaseError::new("2201B", format!("invalid regular expression: {reason}"))
 }
 
 pub(super) fn regexp_like(call: &Call<'_>) -> Outcome {
-    Ok(Value::Bool(regex(call.text(1), Options::read(call.text(2))?)?.is_match(call.text(0))))
+    Ok(Value::Bool(regex_with(call.text(1), Flags::read(call.text(2))?.pattern)?.is_match(call.text(0))))
 }
 
 pub(super) fn regexp_match(call: &Call<'_>) -> Outcome {
-    let pattern = regex(call.text(1), Options::read(call.text(2))?)?;
+    let pattern = regex_with(call.text(1), Flags::read(call.text(2))?.pattern)?;
     let Some(found) = pattern.captures(call.text(0)) else { return Ok(Value::Null) };
     let first = usize::from(found.len() > 1);
     let groups: Vec<Value> = (first..found.len())
@@ -290,8 +184,8 @@ pub(super) fn regexp_match(call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn regexp_replace(call: &Call<'_>) -> Outcome {
-    let options = Options::read(call.text(3))?;
-    let pattern = regex(call.text(1), options)?;
+    let flags = Flags::read(call.text(3))?;
+    let pattern = regex_with(call.text(1), flags.pattern)?;
     let replacement = |found: &regex::Captures<'_>| {
         let mut out = String::new();
         let mut chars = call.text(2).chars();
@@ -309,7 +203,7 @@ pub(super) fn regexp_replace(call: &Call<'_>) -> Outcome {
         }
         out
     };
-    let replaced = if options.everywhere {
+    let replaced = if flags.everywhere {
         pattern.replace_all(call.text(0), replacement)
     } else {
         pattern.replace(call.text(0), replacement)
@@ -319,7 +213,7 @@ pub(super) fn regexp_replace(call: &Call<'_>) -> Outcome {
 
 /// `substring(text from pattern)`: the first group, or all that matches.
 pub(super) fn substring_by_pattern(call: &Call<'_>) -> Outcome {
-    let pattern = regex(call.text(1), Options::default())?;
+    let pattern = regex(call.text(1), false)?;
     let Some(found) = pattern.captures(call.text(0)) else { return Ok(Value::Null) };
     let wanted = usize::from(found.len() > 1);
     Ok(found.get(wanted).map_or(Value::Null, |text| Value::text(text.as_str())))
