@@ -7,6 +7,8 @@ mod postgres;
 mod render;
 mod select;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod type_code;
 
 pub(crate) use dialect::{Dialect, quote_identifier, quote_text, table_name};

@@ -246,11 +246,20 @@ impl Renderer<'_> {
     fn postgres_embed(&mut self, embed: &EmbedNode, parent: SourceId, form: OutputForm) {
         let node = &embed.node;
         let row = format!("r{}", node.source.0);
-        if embed.many {
-            self.push(&format!("(select coalesce(json_agg({row}), '[]') from ("));
-        } else {
-            self.push(&format!("(select row_to_json({row}) from ("));
-        }
+        let is_column = matches!(form, OutputForm::Columns);
+        // `json_agg` would put line ends between the rows; `.*` keeps a column of the row's name from being meant.
+        self.push(match (embed.many, is_column) {
+            (true, true) => "(select '[' || coalesce(string_agg(",
+            (true, false) => "(select ('[' || coalesce(string_agg(",
+            (false, true | false) => "(select ",
+        });
+        self.push(&format!("row_to_json({row}.*)"));
+        self.push(match (embed.many, is_column) {
+            (true, true) => "::text, ','), '') || ']' from (",
+            (true, false) => "::text, ','), '') || ']')::json from (",
+            (false, true) => "::text from (",
+            (false, false) => " from (",
+        });
         self.node_source(node);
         self.push("select ");
         self.postgres_outputs(node, OutputForm::Json);
@@ -261,9 +270,6 @@ impl Renderer<'_> {
         self.node_page(node);
         self.push(&format!(") as {row}"));
         self.push(if embed.many { ")" } else { " limit 1)" });
-        if matches!(form, OutputForm::Columns) {
-            self.push("::text");
-        }
     }
 }
 

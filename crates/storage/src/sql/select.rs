@@ -172,16 +172,16 @@ impl Renderer<'_> {
             }
             let joined = matches!(item, FromItem::Join { .. }) && items.len() > 1;
             self.push(if joined { "(" } else { "" });
-            self.from_item(item);
+            self.joined_item(item);
             self.push(if joined { ")" } else { "" });
         }
     }
 
-    fn from_item(&mut self, item: &FromItem) {
+    fn joined_item(&mut self, item: &FromItem) {
         match item {
             FromItem::Source { id, source } => self.source(*id, source),
             FromItem::Join { kind, left, right, on } => {
-                self.from_item(left);
+                self.joined_item(left);
                 self.push(match kind {
                     JoinKind::Inner => " join ",
                     JoinKind::Left => " left join ",
@@ -191,7 +191,7 @@ impl Renderer<'_> {
                 });
                 let nested = matches!(**right, FromItem::Join { .. });
                 self.push(if nested { "(" } else { "" });
-                self.from_item(right);
+                self.joined_item(right);
                 self.push(if nested { ")" } else { "" });
                 match (on, kind) {
                     (Some(on), _) => {

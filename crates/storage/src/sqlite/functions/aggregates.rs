@@ -16,8 +16,8 @@ use super::{PURE, answer, failure};
 struct Fold {
     ty: Type,
     nulls_too: bool,
-    step: fn(&mut State, Value) -> Result<(), DatabaseError>,
-    finish: fn(State) -> Outcome,
+    step: fn(&mut State, &Value) -> Result<(), DatabaseError>,
+    finish: fn(&mut State) -> Outcome,
 }
 
 #[derive(Default)]
@@ -41,27 +41,33 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
         ("pg_avg_numeric", fold(numeric, add_numeric, average_numeric)),
         ("pg_sum_interval", fold(Type::Interval, add_interval, |state| Ok(value_of(state)))),
         ("pg_avg_interval", fold(Type::Interval, add_interval, average_interval)),
-        ("pg_bytea_agg", fold(Type::Bytea, add_bytes, |state| Ok(Value::Bytes(state.bytes.into())))),
-        ("pg_string_agg_packed", fold(Type::Text, add_separated, |state| Ok(Value::text(state.text)))),
+        (
+            "pg_bytea_agg",
+            fold(Type::Bytea, add_bytes, |state| Ok(Value::Bytes(std::mem::take(&mut state.bytes).into()))),
+        ),
+        (
+            "pg_string_agg_packed",
+            fold(Type::Text, add_separated, |state| Ok(Value::text(std::mem::take(&mut state.text)))),
+        ),
         ("pg_json_object_agg", fold(Type::Text, add_member, finish_object)),
         ("pg_jsonb_object_agg", fold(Type::Text, add_member, |state| jsonb_of(&format!("{{{}}}", state.text)))),
-        ("pg_json_agg", with_nulls(|state, value| add_item(state, &value, ", "), finish_array)),
+        ("pg_json_agg", with_nulls(|state, value| add_item(state, value, ", "), finish_array)),
         (
             "pg_json_agg_lines",
             with_nulls(
                 |state, value| {
                     // A null stands beside the one before it.
                     let separator = if value.is_null() { ", " } else { ", \n " };
-                    add_item(state, &value, separator)
+                    add_item(state, value, separator)
                 },
                 finish_array,
             ),
         ),
         (
             "pg_jsonb_agg",
-            with_nulls(|state, value| add_item(state, &value, ", "), |state| jsonb_of(&format!("[{}]", state.text))),
+            with_nulls(|state, value| add_item(state, value, ", "), |state| jsonb_of(&format!("[{}]", state.text))),
         ),
-        ("pg_array_agg", with_nulls(|state, value| add_item(state, &value, ","), finish_array)),
+        ("pg_array_agg", with_nulls(|state, value| add_item(state, value, ","), finish_array)),
         ("pg_single", with_nulls(add_single, |state| Ok(value_of(state)))),
     ];
     for (name, fold) in folds {
@@ -70,7 +76,7 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn with_nulls(step: fn(&mut State, Value) -> Result<(), DatabaseError>, finish: fn(State) -> Outcome) -> Fold {
+fn with_nulls(step: fn(&mut State, &Value) -> Result<(), DatabaseError>, finish: fn(&mut State) -> Outcome) -> Fold {
     Fold { ty: Type::Unknown, nulls_too: true, step, finish }
 }
 
@@ -84,35 +90,35 @@ impl Aggregate<State, SqlValue> for Fold {
             return Ok(());
         }
         let value = read(ctx.get_raw(0), &self.ty)?;
-        (self.step)(state, value).map_err(|error| failure(&error))?;
+        (self.step)(state, &value).map_err(|error| failure(&error))?;
         state.rows += 1;
         Ok(())
     }
 
     fn finalize(&self, _: &mut Context<'_>, state: Option<State>) -> rusqlite::Result<SqlValue> {
         match state {
-            Some(state) if state.rows > 0 => answer((self.finish)(state)),
+            Some(mut state) if state.rows > 0 => answer((self.finish)(&mut state)),
             Some(_) | None => Ok(SqlValue::Null),
         }
     }
 }
 
-fn value_of(state: State) -> Value {
-    state.value.unwrap_or(Value::Null)
+fn value_of(state: &mut State) -> Value {
+    state.value.take().unwrap_or(Value::Null)
 }
 
-fn add_int(state: &mut State, value: Value) -> Result<(), DatabaseError> {
+fn add_int(state: &mut State, value: &Value) -> Result<(), DatabaseError> {
     if let Value::Int(int) = value {
-        state.int += i128::from(int);
+        state.int += i128::from(*int);
     }
     Ok(())
 }
 
-fn finish_int(state: State) -> Outcome {
+fn finish_int(state: &mut State) -> Outcome {
     i64::try_from(state.int).map(Value::Int).map_err(|_| DatabaseError::new("22003", "bigint out of range"))
 }
 
-fn add_float(state: &mut State, value: Value) -> Result<(), DatabaseError> {
+fn add_float(state: &mut State, value: &Value) -> Result<(), DatabaseError> {
     if let Value::Float(float) = value {
         let sum = state.float + float;
         if sum.is_infinite() && state.float.is_finite() && float.is_finite() {
@@ -123,51 +129,51 @@ fn add_float(state: &mut State, value: Value) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-fn add_numeric(state: &mut State, value: Value) -> Result<(), DatabaseError> {
+fn add_numeric(state: &mut State, value: &Value) -> Result<(), DatabaseError> {
     if let Value::Text(text) = value {
         state.value = Some(match state.value.take() {
-            Some(Value::Text(sum)) => Value::text(numeric_arithmetic(Arithmetic::Add, &sum, &text)?),
-            _ => Value::Text(text),
+            Some(Value::Text(sum)) => Value::text(numeric_arithmetic(Arithmetic::Add, &sum, text)?),
+            _ => Value::Text(text.clone()),
         });
     }
     Ok(())
 }
 
-fn average_numeric(state: State) -> Outcome {
-    match state.value {
-        Some(Value::Text(sum)) => arithmetic::numeric_average(&sum, state.rows).map(Value::text),
+fn average_numeric(state: &mut State) -> Outcome {
+    match &state.value {
+        Some(Value::Text(sum)) => arithmetic::numeric_average(sum, state.rows).map(Value::text),
         _ => Ok(Value::Null),
     }
 }
 
-fn add_interval(state: &mut State, value: Value) -> Result<(), DatabaseError> {
+fn add_interval(state: &mut State, value: &Value) -> Result<(), DatabaseError> {
     if let Value::Text(text) = value {
         state.value = Some(match state.value.take() {
-            Some(Value::Text(sum)) => Value::text(arithmetic::interval_add(&sum, &text)?),
-            _ => Value::Text(text),
+            Some(Value::Text(sum)) => Value::text(arithmetic::interval_add(&sum, text)?),
+            _ => Value::Text(text.clone()),
         });
     }
     Ok(())
 }
 
-fn average_interval(state: State) -> Outcome {
-    match state.value {
-        Some(Value::Text(sum)) => arithmetic::interval_divide(&sum, state.rows as f64).map(Value::text),
+fn average_interval(state: &mut State) -> Outcome {
+    match &state.value {
+        Some(Value::Text(sum)) => arithmetic::interval_divide(sum, state.rows as f64).map(Value::text),
         _ => Ok(Value::Null),
     }
 }
 
-fn add_bytes(state: &mut State, value: Value) -> Result<(), DatabaseError> {
+fn add_bytes(state: &mut State, value: &Value) -> Result<(), DatabaseError> {
     if let Value::Bytes(bytes) = value {
-        state.bytes.extend_from_slice(&bytes);
+        state.bytes.extend_from_slice(bytes);
     }
     Ok(())
 }
 
 /// A pair `[text, separator]`; the first separator is not shown.
-fn add_separated(state: &mut State, value: Value) -> Result<(), DatabaseError> {
+fn add_separated(state: &mut State, value: &Value) -> Result<(), DatabaseError> {
     let Value::Text(pair) = value else { return Ok(()) };
-    let (text, separator): (Option<String>, Option<String>) = serde_json::from_str(&pair).unwrap_or_default();
+    let (text, separator): (Option<String>, Option<String>) = serde_json::from_str(pair).unwrap_or_default();
     let Some(text) = text else {
         // Nothing was added, so this was no row.
         state.rows -= 1;
@@ -181,9 +187,9 @@ fn add_separated(state: &mut State, value: Value) -> Result<(), DatabaseError> {
 }
 
 /// A pair `[key, value]`.
-fn add_member(state: &mut State, value: Value) -> Result<(), DatabaseError> {
+fn add_member(state: &mut State, value: &Value) -> Result<(), DatabaseError> {
     let Value::Text(pair) = value else { return Ok(()) };
-    let Ok([key, member]) = serde_json::from_str::<[Box<RawValue>; 2]>(&pair) else { return Ok(()) };
+    let Ok([key, member]) = serde_json::from_str::<[Box<RawValue>; 2]>(pair) else { return Ok(()) };
     if key.get() == "null" {
         return Err(DatabaseError::new("22023", "field name must not be null"));
     }
@@ -195,7 +201,7 @@ fn add_member(state: &mut State, value: Value) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-fn finish_object(state: State) -> Outcome {
+fn finish_object(state: &mut State) -> Outcome {
     Ok(Value::text(format!("{{ {} }}", state.text)))
 }
 
@@ -212,14 +218,14 @@ fn add_item(state: &mut State, value: &Value, separator: &str) -> Result<(), Dat
     Ok(())
 }
 
-fn finish_array(state: State) -> Outcome {
+fn finish_array(state: &mut State) -> Outcome {
     Ok(Value::text(format!("[{}]", state.text)))
 }
 
-fn add_single(state: &mut State, value: Value) -> Result<(), DatabaseError> {
+fn add_single(state: &mut State, value: &Value) -> Result<(), DatabaseError> {
     if state.rows > 0 {
         return Err(DatabaseError::new("21000", "more than one row returned by a subquery used as an expression"));
     }
-    state.value = Some(value);
+    state.value = Some(value.clone());
     Ok(())
 }

@@ -252,7 +252,7 @@ fn number_shape(template: &str) -> Result<NumberShape, DatabaseError> {
     let mut shape = NumberShape::default();
     let mut rest = template;
     while let Some(first) = rest.chars().next() {
-        let upper: String = rest.chars().take(2).collect::<String>().to_uppercase();
+        let upper: String = rest.chars().take(2).collect::<String>().to_ascii_uppercase();
         let mut length = 2.min(rest.len());
         match upper.as_str() {
             "FM" => shape.bare = true,
@@ -380,13 +380,12 @@ fn part_digits(shape: &NumberShape, part: &str) -> String {
 
 fn signed(shape: &NumberShape, number: String, negative: bool) -> String {
     match (shape.sign, negative) {
-        (Some("S"), _) => format!("{}{number}", if negative { '-' } else { '+' }),
+        (Some("S" | "SG"), _) => format!("{}{number}", if negative { '-' } else { '+' }),
         (Some("S$"), _) => format!("{number}{}", if negative { '-' } else { '+' }),
         (Some("MI"), true) => format!("{number}-"),
         (Some("MI"), false) if shape.bare => number,
         (Some("MI"), false) => format!("{number} "),
         (Some("PL"), false) => format!("{number}+"),
-        (Some("SG"), _) => format!("{}{number}", if negative { '-' } else { '+' }),
         (Some("PR"), true) => format!("<{number}>"),
         (Some("PR"), false) if !shape.bare => format!(" {number} "),
         (_, true) => format!("-{number}"),
@@ -489,8 +488,7 @@ fn read_field<'t>(found: &mut Found, name: &str, text: &'t str) -> Result<&'t st
         }
         "MI" => found.minute = number,
         "SS" => found.second = number,
-        "MS" => found.micros = number * 10_i64.pow(6 - end as u32),
-        "US" => found.micros = number * 10_i64.pow(6 - end as u32),
+        "MS" | "US" => found.micros = number * 10_i64.pow(6 - end as u32),
         _ => {}
     }
     Ok(rest)

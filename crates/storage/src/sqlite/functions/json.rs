@@ -19,7 +19,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     seeing_nulls("json_build_array", |call| Ok(Value::text(built_array(call)))),
     seeing_nulls("json_build_object", |call| Ok(Value::text(built_object(call)?))),
     strict("json_delete_path", |call| {
-        let mut value = tree(call.text(0));
+        let mut value = tree(call.text(0))?;
         if matches!(value, Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) {
             return Err(DatabaseError::new("22023", "cannot delete path in scalar"));
         }
@@ -30,19 +30,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("json_extract_path_text", |call| text_found(at_path(call.text(0), &text_arguments(call)))),
     strict("json_get", |call| Ok(found(step(call)))),
     strict("json_get_text", |call| text_found(step(call))),
-    strict("json_has", |call| Ok(Value::Bool(has(&tree(call.text(0)), call.text(1))))),
+    strict("json_has", |call| Ok(Value::Bool(has(&tree(call.text(0))?, call.text(1))))),
     strict("json_has_all", |call| {
-        let value = tree(call.text(0));
+        let value = tree(call.text(0))?;
         Ok(Value::Bool(texts(call, 1)?.iter().all(|key| has(&value, key))))
     }),
     strict("json_has_any", |call| {
-        let value = tree(call.text(0));
+        let value = tree(call.text(0))?;
         Ok(Value::Bool(texts(call, 1)?.iter().any(|key| has(&value, key))))
     }),
     strict("json_path", |call| Ok(found(at_path(call.text(0), &texts(call, 1)?)))),
     strict("json_path_text", |call| text_found(at_path(call.text(0), &texts(call, 1)?))),
     strict("json_strip_nulls", |call| {
-        let mut value = tree(call.text(0));
+        let mut value = tree(call.text(0))?;
         strip_nulls(&mut value);
         Ok(Value::text(value.to_string()))
     }),
@@ -54,12 +54,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("jsonb_extract_path_text", |call| text_found(at_path(call.text(0), &text_arguments(call)))),
     strict("jsonb_pretty", |call| {
         let mut out = String::new();
-        pretty(&mut out, &tree(call.text(0)), 0);
+        pretty(&mut out, &tree(call.text(0))?, 0);
         Ok(Value::text(out))
     }),
     strict("jsonb_set", set),
     strict("jsonb_strip_nulls", |call| {
-        let mut value = tree(call.text(0));
+        let mut value = tree(call.text(0))?;
         strip_nulls(&mut value);
         jsonb(&value)
     }),
@@ -72,7 +72,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 /// `jsonb - …`
 pub(super) fn subtract(call: &Call<'_>) -> Outcome {
-    let value = tree(call.text(0));
+    let value = tree(call.text(0))?;
     match call.ty(1).base() {
         Type::Array(_) => without_keys(value, &texts(call, 1)?),
         Type::Int2 | Type::Int4 | Type::Int8 => without_index(value, call.int(1)),
@@ -84,7 +84,7 @@ fn contained(call: &Call<'_>, outer: usize, inner: usize) -> Outcome {
     if matches!(call.ty(outer).base(), Type::Array(_)) {
         return arrays::contains(call.text(outer), call.text(inner), call.ty(outer));
     }
-    Ok(Value::Bool(contains(&tree(call.text(outer)), &tree(call.text(inner)))))
+    Ok(Value::Bool(contains(&tree(call.text(outer))?, &tree(call.text(inner))?)))
 }
 
 fn texts(call: &Call<'_>, index: usize) -> Result<Vec<String>, DatabaseError> {
@@ -177,7 +177,7 @@ fn type_name(json: &str) -> Value {
 }
 
 fn array_length(call: &Call<'_>) -> Outcome {
-    let message = match tree(call.text(0)) {
+    let message = match tree(call.text(0))? {
         Json::Array(items) => return Ok(Value::Int(items.len() as i64)),
         Json::Object(_) => "cannot get array length of a non-array",
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => "cannot get array length of a scalar",
@@ -234,12 +234,12 @@ fn row_to_json(call: &Call<'_>) -> Outcome {
 }
 
 fn set(call: &Call<'_>) -> Outcome {
-    let mut value = tree(call.text(0));
+    let mut value = tree(call.text(0))?;
     if matches!(value, Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) {
         return Err(DatabaseError::new("22023", "cannot set path in scalar"));
     }
     let add = call.len() < 4 || call.int(3) != 0;
-    change_at(&mut value, &texts(call, 1)?, Change::Set(tree(call.text(2)), add))?;
+    change_at(&mut value, &texts(call, 1)?, Change::Set(tree(call.text(2))?, add))?;
     jsonb(&value)
 }
 

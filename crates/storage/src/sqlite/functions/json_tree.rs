@@ -2,15 +2,18 @@
 
 use std::cmp::Ordering;
 
-use roadbed_plan::{Clock, DatabaseError, Type, Value};
+use roadbed_plan::{Clock, DatabaseError, Type};
 use serde_json::{Map, Value as Json};
 
 use super::call::Outcome;
 use super::compare::compare_numeric;
 
-/// Canonical text as a tree; what cannot be read is null.
-pub(super) fn tree(text: &str) -> Json {
-    serde_json::from_str(text).unwrap_or(Json::Null)
+/// Canonical text as a tree.
+///
+/// # Errors
+/// When it is nested deeper than the stack is meant for.
+pub(super) fn tree(text: &str) -> Result<Json, DatabaseError> {
+    serde_json::from_str(text).map_err(|_| DatabaseError::new("54001", "stack depth limit exceeded"))
 }
 
 /// A tree as canonical `jsonb`.
@@ -20,7 +23,15 @@ pub(super) fn jsonb(tree: &Json) -> Outcome {
 
 /// PostgreSQL's order: by kind, then by size, then by contents.
 pub(super) fn compare_jsonb(left: &str, right: &str) -> Ordering {
-    if left == right { Ordering::Equal } else { compare_trees(&tree(left), &tree(right)) }
+    if left == right { Ordering::Equal } else { compare_readable(left, right, compare_trees) }
+}
+
+/// A collation cannot fail, so what is too deep to be read is compared as text.
+fn compare_readable(left: &str, right: &str, compare: fn(&Json, &Json) -> Ordering) -> Ordering {
+    match (tree(left), tree(right)) {
+        (Ok(left), Ok(right)) => compare(&left, &right),
+        _ => left.cmp(right),
+    }
 }
 
 fn kind(tree: &Json) -> u8 {
@@ -59,7 +70,7 @@ fn compare_trees(left: &Json, right: &Json) -> Ordering {
 
 /// Canonical arrays of items whose type is not known: item by item, then by length; null is above all.
 pub(super) fn compare_arrays(left: &str, right: &str) -> Ordering {
-    compare_array_trees(&tree(left), &tree(right))
+    compare_readable(left, right, compare_array_trees)
 }
 
 fn compare_array_trees(left: &Json, right: &Json) -> Ordering {
@@ -101,7 +112,7 @@ fn contains_value(found: &Json, wanted: &Json) -> bool {
 
 /// `jsonb || jsonb`
 pub(super) fn concatenate(left: &str, right: &str) -> Outcome {
-    jsonb(&match (tree(left), tree(right)) {
+    jsonb(&match (tree(left)?, tree(right)?) {
         (Json::Object(mut left), Json::Object(right)) => {
             left.extend(right);
             Json::Object(left)
@@ -221,11 +232,4 @@ pub(super) fn strip_nulls(tree: &mut Json) {
 /// A value's `jsonb` form, from its JSON text.
 pub(super) fn jsonb_of(text: &str) -> Outcome {
     roadbed_plan::value::parse(text, &Type::Jsonb, &Clock::System)
-}
-
-/// The tree of any value.
-pub(super) fn tree_of(value: &Value, ty: &Type) -> Json {
-    let mut out = Vec::new();
-    roadbed_plan::value::write_json(&mut out, value, ty);
-    serde_json::from_slice(&out).unwrap_or(Json::Null)
 }

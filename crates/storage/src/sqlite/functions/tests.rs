@@ -160,3 +160,51 @@ fn statements_answer_as_postgresql_does() {
     }
     assert!(wrong.is_empty(), "{} differ:\n\n{}", wrong.len(), wrong.join("\n\n"));
 }
+
+#[test]
+fn an_insert_of_many_rows_is_one_statement() {
+    let rows: Vec<String> = (10..8010).map(|id| format!("({id}, 'it''s {id}', 1.5, '{{\"a\": {id}}}')")).collect();
+    let insert = format!("insert into things (id, name, price, extra) values {}", rows.join(", "));
+    let world = World::new(include_str!("cases/setup.sql"));
+    let mut schema = Arc::clone(&world.schema);
+    let steps = steps(&mut schema, &insert).expect("the insert is read");
+    let Some(Step::Write { statement, .. }) = steps.first() else { panic!("no write") };
+    world.run(&world.render(statement, Mode::Definition), &[]).expect("the insert runs");
+    assert_eq!(
+        world.answers("select count(*) from things where price = 1.5 and id >= 10"),
+        Ok(vec![vec!["=> 8000".to_owned()]; 2])
+    );
+}
+
+#[test]
+fn indexes_serve_comparisons() {
+    let world = World::new(include_str!("cases/setup.sql"));
+    world
+        .connection
+        .execute_batch(
+            "create index by_price on things (price collate \"numeric\"); create index by_name on things (name)",
+        )
+        .expect("indexes are made");
+    for (condition, index) in [
+        ("price = 2", "by_price (price=?)"),
+        ("price > 1.5", "by_price (price>?)"),
+        ("name in ('a', 'b')", "by_name (name=?)"),
+        ("name = any('{a,b}')", "by_name (name=?)"),
+        ("id = 3", "PRIMARY KEY (rowid=?)"),
+    ] {
+        let mut schema = Arc::clone(&world.schema);
+        let sql = format!("select id from things where {condition}");
+        let steps = steps(&mut schema, &sql).expect("the select is read");
+        let Some(Step::Write { statement, .. }) = steps.first() else { panic!("no select") };
+        let rendered = world.render(statement, Mode::Statement);
+        let plan: String = world
+            .connection
+            .query_row(
+                &format!("explain query plan {}", rendered.sql),
+                rusqlite::params_from_iter(vec![""; rendered.params.len()]),
+                |row| row.get(3),
+            )
+            .expect("the plan is told");
+        assert!(plan.contains(index), "{condition}: {plan} for {}", rendered.sql);
+    }
+}

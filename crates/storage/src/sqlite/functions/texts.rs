@@ -30,7 +30,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("left", |call| Ok(Value::text(left(call.text(0), call.int(1))))),
     strict("length", length),
     strict("lower", |call| Ok(Value::text(call.text(0).chars().map(lower).collect::<String>()))),
-    strict("lpad", |call| Ok(Value::text(padded(call, Side::Left)))),
+    strict("lpad", |call| padded(call, Side::Left)),
     strict("ltrim", |call| Ok(trimmed(call, true, false))),
     strict("md5", |call| Ok(Value::text(hex(&md5(call.bytes(0)))))),
     seeing_nulls("num_nonnulls", |call| Ok(count(call, false))),
@@ -50,7 +50,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     strict("reverse", |call| Ok(Value::text(call.text(0).chars().rev().collect::<String>()))),
     strict("right", |call| Ok(Value::text(right(call.text(0), call.int(1))))),
-    strict("rpad", |call| Ok(Value::text(padded(call, Side::Right)))),
+    strict("rpad", |call| padded(call, Side::Right)),
     strict("rtrim", |call| Ok(trimmed(call, false, true))),
     strict("sha256", |call| Ok(Value::Bytes(Sha256::digest(call.bytes(0)).as_slice().into()))),
     strict("split_part", split_part),
@@ -165,15 +165,18 @@ enum Side {
     Right,
 }
 
-fn padded(call: &Call<'_>, side: Side) -> String {
+fn padded(call: &Call<'_>, side: Side) -> Outcome {
     let (text, length) = (call.text(0), usize::try_from(call.int(1)).unwrap_or(0));
     let fill = if call.len() > 2 { call.text(2) } else { " " };
     let present = text.chars().count();
     if present >= length {
-        return text.chars().take(length).collect();
+        return Ok(Value::text(text.chars().take(length).collect::<String>()));
+    }
+    if length > LONGEST {
+        return Err(DatabaseError::new("54000", "requested length too large"));
     }
     let padding: String = fill.chars().cycle().take(if fill.is_empty() { 0 } else { length - present }).collect();
-    if side == Side::Left { padding + text } else { text.to_owned() + &padding }
+    Ok(Value::text(if side == Side::Left { padding + text } else { text.to_owned() + &padding }))
 }
 
 fn hex(bytes: &[u8]) -> String {
