@@ -44,16 +44,13 @@ pub(super) fn apply(
     let mut files: Vec<&Migration> = migrations.iter().collect();
     files.sort_by(|a, b| a.name.cmp(&b.name));
     if !is_prepared(connection)? {
-        prepare(connection, session, clock)?;
+        as_owner(session, clock, || prepare(connection, clock))?;
     }
     let waiting = pending(&applied(connection)?, &files)?;
     let mut folded = None;
     let mut names = Vec::new();
     for file in waiting {
-        session.start(&owner(), clock.timestamptz());
-        let result = apply_one(connection, &files, file, &mut folded, clock);
-        session.clear();
-        if result? {
+        if as_owner(session, clock, || apply_one(connection, &files, file, &mut folded, clock))? {
             names.push(file.name.clone());
         }
     }
@@ -97,12 +94,9 @@ pub(super) fn seed(
     clock: &Clock,
 ) -> Result<(), MigrationError> {
     if !is_prepared(connection)? {
-        prepare(connection, session, clock)?;
+        as_owner(session, clock, || prepare(connection, clock))?;
     }
-    session.start(&owner(), clock.timestamptz());
-    let result = seed_rows(connection, script, clock);
-    session.clear();
-    result
+    as_owner(session, clock, || seed_rows(connection, script, clock))
 }
 
 fn seed_rows(connection: &mut Connection, script: &Migration, clock: &Clock) -> Result<(), MigrationError> {
@@ -128,9 +122,12 @@ fn seed_rows(connection: &mut Connection, script: &Migration, clock: &Clock) -> 
     commit(&transaction, &schema, &file)
 }
 
-/// The role that migrations run as, with no claims.
-fn owner() -> Session {
-    Session::new(read_sql::OWNER, serde_json::Map::new())
+/// Does `work` as the role that migrations run as, with no claims.
+fn as_owner<T>(session: &ConnectionSession, clock: &Clock, work: impl FnOnce() -> T) -> T {
+    session.start(&Session::new(read_sql::OWNER, serde_json::Map::new()), clock.timestamptz());
+    let result = work();
+    session.clear();
+    result
 }
 
 fn begin(connection: &mut Connection) -> Result<Transaction<'_>, EngineError> {
@@ -143,8 +140,7 @@ fn is_prepared(connection: &Connection) -> Result<bool, EngineError> {
 }
 
 /// Makes the tables of the engine itself, and what `BOOTSTRAP` declares.
-fn prepare(connection: &mut Connection, session: &ConnectionSession, clock: &Clock) -> Result<(), MigrationError> {
-    session.start(&owner(), clock.timestamptz());
+fn prepare(connection: &mut Connection, clock: &Clock) -> Result<(), MigrationError> {
     let transaction = begin(connection)?;
     if is_prepared(&transaction)? {
         return Ok(());
@@ -156,9 +152,7 @@ fn prepare(connection: &mut Connection, session: &ConnectionSession, clock: &Clo
     let mut schema = Arc::new(Schema::initial());
     let steps = read_sql::read(&mut schema, &BOOTSTRAP)?;
     Runner::new(&transaction, clock, BOOTSTRAP).run(&steps)?;
-    commit(&transaction, &schema, &BOOTSTRAP)?;
-    session.clear();
-    Ok(())
+    commit(&transaction, &schema, &BOOTSTRAP)
 }
 
 /// Those of `files` that come after what was applied.
@@ -251,19 +245,31 @@ fn commit(transaction: &Transaction<'_>, schema: &Schema, file: &SqlFile<'_>) ->
 
 /// The error of the statement at `place`, an offset and a length.
 fn located(file: &SqlFile<'_>, place: (usize, usize), error: EngineError) -> MigrationError {
-    let EngineError::Database(error) = error else { return error.into() };
-    let message = match error.details {
-        Some(details) => format!("{}: {details}", error.message),
-        None => error.message,
+    let (sqlstate, message, help) = match error {
+        EngineError::Database(error) => {
+            let message = match error.details {
+                Some(details) => format!("{}: {details}", error.message),
+                None => error.message,
+            };
+            (Some(error.sqlstate.into_owned()), message, error.hint)
+        }
+        // Its words end with the whole statement that SQLite was given.
+        EngineError::Internal { reason } => {
+            let words = reason.split(" in ").next().unwrap_or_default();
+            (None, format!("SQLite cannot do this: {words}"), None)
+        }
+        away @ (EngineError::RowCount { .. } | EngineError::Unavailable { .. } | EngineError::Busy { .. }) => {
+            return away.into();
+        }
     };
     SqlError {
         path: file.path.to_owned(),
         source_text: file.text.to_owned(),
         offset: place.0,
         length: place.1,
-        sqlstate: Some(error.sqlstate.into_owned()),
+        sqlstate,
         message,
-        help: error.hint,
+        help,
     }
     .into()
 }

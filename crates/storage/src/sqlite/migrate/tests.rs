@@ -362,6 +362,15 @@ fn copied_rows_are_read_with_the_types_of_their_columns() {
 }
 
 #[test]
+fn what_sqlite_cannot_hold_is_refused_with_its_place() {
+    let mut lab = Lab::new("create table t (id int)");
+    assert_eq!(
+        lab.refused("create table u (name text, \"Name\" text)"),
+        "----- SQLite cannot do this: duplicate column name: Name"
+    );
+}
+
+#[test]
 fn seeds_write_rows_and_nothing_else() {
     let mut lab = Lab::new("create table t (id serial primary key, a text)");
     lab.seed("insert into t (a) values ('x'), ('y');").unwrap();
@@ -397,4 +406,66 @@ fn dropped_tables_take_no_other_rows_with_them() {
         "create table p (id int primary key); alter table c drop column p; drop table c; create table c (id int)",
     );
     assert_eq!(lab.query("SELECT count(*) FROM c"), "0");
+}
+
+#[test]
+fn two_processes_on_one_file_apply_each_migration_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.db");
+    let names: Vec<String> = (0..20).map(|number| format!("{number:02}")).collect();
+    let files: Vec<Migration> = names
+        .iter()
+        .map(|name| migration(name, &format!("create table t{name} (id serial); insert into t{name} default values")))
+        .collect();
+    let apply = || {
+        let mut connection = Connection::open(&path).unwrap();
+        connection.busy_timeout(std::time::Duration::from_secs(20)).unwrap();
+        connection.pragma_update(None, "journal_mode", "wal").unwrap();
+        let (session, clock) = (ConnectionSession::default(), Clock::System);
+        functions::register(&connection, &session, &clock).unwrap();
+        super::apply(&mut connection, &session, &files, &clock).unwrap()
+    };
+    let mut applied: Vec<String> = std::thread::scope(|scope| {
+        let threads = [scope.spawn(apply), scope.spawn(apply)];
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    applied.sort();
+    assert_eq!(applied, names);
+    let connection = Connection::open(&path).unwrap();
+    let rows = |name| connection.query_row(&format!("SELECT sum(id) FROM t{name}"), (), |row| row.get::<_, i64>(0));
+    assert!(names.iter().all(|name| rows(name) == Ok(1)));
+}
+
+#[test]
+fn views_follow_what_they_read() {
+    let mut lab = Lab::new(
+        "create type mood as enum ('sad', 'ok');
+         create table t (id int primary key, m mood default 'sad');
+         insert into t (id) values (1);
+         create view v as select id, m from t where m = 'sad';
+         create view w as select id from v;",
+    );
+    lab.migrate("alter type mood rename value 'sad' to 'blue'; insert into t (id) values (2)");
+    assert_eq!(lab.query("SELECT * FROM v"), "1,blue;2,blue");
+    lab.migrate("alter table t rename column id to number; alter view v rename to x");
+    assert_eq!(lab.query("SELECT id FROM w"), "1;2");
+    lab.migrate("create or replace view x as select number as id, m from t where number > 1");
+    assert_eq!(lab.query("SELECT id FROM w"), "2");
+    lab.migrate("drop view x cascade");
+    assert_eq!(lab.query("SELECT count(*) FROM sqlite_schema WHERE type = 'view'"), "0");
+}
+
+#[test]
+fn names_can_be_swapped() {
+    let mut lab = Lab::new(
+        "create table a (x int primary key); create table b (y int unique references a, z int);
+         create index i on b (z); insert into a values (1); insert into b values (1, 2);",
+    );
+    lab.migrate("alter table a rename to t; alter table b rename to a; alter table t rename to b");
+    lab.migrate("alter table a rename y to t; alter table a rename z to y; alter table a rename t to z");
+    assert_eq!(lab.query("SELECT z, y FROM a"), "1,2");
+    lab.migrate("create schema s; alter table b set schema s; alter index i rename to j");
+    assert_eq!(lab.query("SELECT * FROM \"s.b\""), "1");
+    lab.migrate("insert into s.b values (2); insert into a values (2, 3)");
+    assert!(lab.refused("insert into a (z) values (7)").contains("is not present in table \"b\""));
 }
