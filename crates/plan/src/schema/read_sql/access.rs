@@ -298,36 +298,58 @@ impl Change<'_> {
 }
 
 fn add(grants: &mut Vec<Grant>, new: &Grant) {
-    let same = |old: &&mut Grant| {
-        old.grantee == new.grantee && old.privilege == new.privilege && old.columns.is_some() == new.columns.is_some()
-    };
-    let Some(old) = grants.iter_mut().filter(same).find(|old| old.columns.is_none() || old.grantable == new.grantable)
-    else {
-        grants.push(new.clone());
+    let same = |old: &Grant| old.grantee == new.grantee && old.privilege == new.privilege;
+    let Some(columns) = &new.columns else {
+        match grants.iter_mut().find(|old| same(old) && old.columns.is_none()) {
+            Some(old) => old.grantable |= new.grantable,
+            None => grants.push(new.clone()),
+        }
         return;
     };
-    old.grantable |= new.grantable;
-    if let (Some(old), Some(new)) = (&mut old.columns, &new.columns) {
-        for column in new {
-            if !old.contains(column) {
-                old.push(*column);
-            }
-        }
+    for column in columns {
+        add_on_column(grants, new, *column);
+    }
+}
+
+/// Columns that may be granted on stand in one grant, the others in another.
+fn add_on_column(grants: &mut Vec<Grant>, new: &Grant, column: ColumnId) {
+    let same = |old: &Grant| old.grantee == new.grantee && old.privilege == new.privilege;
+    let has = |old: &Grant| old.columns.as_ref().is_some_and(|columns| columns.contains(&column));
+    if grants.iter().any(|old| same(old) && has(old) && (old.grantable || !new.grantable)) {
+        return;
+    }
+    for old in grants.iter_mut().filter(|old| same(old)) {
+        old.columns.iter_mut().for_each(|columns| columns.retain(|other| *other != column));
+    }
+    grants.retain(|grant| grant.columns.as_ref().is_none_or(|columns| !columns.is_empty()));
+    let place = grants.iter_mut().filter(|old| same(old) && old.grantable == new.grantable);
+    match place.filter_map(|old| old.columns.as_mut()).next() {
+        Some(columns) => columns.push(column),
+        None => grants.push(Grant { columns: Some(vec![column]), ..new.clone() }),
     }
 }
 
 /// Taking a privilege on the whole takes it on each column as well; taking it on a column leaves the whole.
 fn remove(grants: &mut Vec<Grant>, old: &Grant) {
     let option_only = old.grantable;
+    let mut weakened = Vec::new();
     for grant in grants.iter_mut().filter(|grant| grant.grantee == old.grantee && grant.privilege == old.privilege) {
         match (&mut grant.columns, &old.columns) {
-            (_, None) if option_only => grant.grantable = false,
-            (columns, None) => *columns = Some(Vec::new()),
-            (Some(columns), Some(taken)) if !option_only => columns.retain(|column| !taken.contains(column)),
-            (Some(_) | None, Some(_)) => {}
+            _ if option_only && !grant.grantable => {}
+            (None, None) if option_only => grant.grantable = false,
+            (columns @ None, None) => *columns = Some(Vec::new()),
+            (None, Some(_)) => {}
+            (Some(columns), taken) => {
+                let stays = |column: &ColumnId| taken.as_ref().is_some_and(|taken| !taken.contains(column));
+                weakened.extend(columns.iter().copied().filter(|column| !stays(column)));
+                columns.retain(stays);
+            }
         }
     }
     grants.retain(|grant| grant.columns.as_ref().is_none_or(|columns| !columns.is_empty()));
+    if option_only && !weakened.is_empty() {
+        add(grants, &Grant { columns: Some(weakened), grantable: false, ..old.clone() });
+    }
 }
 
 fn access_privileges(stmt: &pb::GrantStmt) -> Vec<&AccessPriv> {

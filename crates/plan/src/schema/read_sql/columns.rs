@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::names::{self, strings};
 use super::resolve;
 use crate::schema::read_expr::Scope;
-use crate::schema::{Column, DefaultValue, Relation, RelationId, Sequence};
+use crate::schema::{Column, DefaultPrivilegeObject, DefaultValue, Relation, RelationId, Sequence};
 use crate::value::Type;
 
 /// Names that every PostgreSQL table has already.
@@ -144,7 +144,7 @@ impl Fold<'_> {
     fn new_serial(&mut self, relation: &Relation, column: &Column) -> DefaultValue {
         let name = self.new_class_name(&relation.schema, (&relation.name, &column.name, "seq"), false);
         let key = (relation.schema.clone(), name);
-        let grants = self.default_grants(crate::schema::DefaultPrivilegeObject::Sequences, &relation.schema);
+        let grants = self.default_grants(DefaultPrivilegeObject::Sequences, &relation.schema);
         let sequence = Sequence { start: 1, increment: 1, owner: Some((relation.id, column.id)), grants };
         self.schema_mut().sequences.insert(key.clone(), sequence);
         DefaultValue::Sequence { sequence: key }
@@ -168,7 +168,8 @@ impl Fold<'_> {
         self.refuse_taken_class(&schema, &name)?;
         let (start, increment) = options.start_and_increment();
         let owner = Some((relation.id, column.id));
-        self.schema_mut().sequences.insert((schema, name), Sequence { start, increment, owner, grants: Vec::new() });
+        let grants = self.default_grants(DefaultPrivilegeObject::Sequences, &schema);
+        self.schema_mut().sequences.insert((schema, name), Sequence { start, increment, owner, grants });
         Ok(DefaultValue::Identity { always: identity.generated_when == "a", start, increment })
     }
 }

@@ -88,12 +88,6 @@ impl Fold<'_> {
             return Err(Fault::new("42P16", message).at(constraint.location));
         }
         let columns = self.key_columns(&relation, constraint, column)?;
-        if relation.keys().any(|key| key.columns == columns && key.deferrable == constraint.deferrable)
-            && constraint.conname.is_empty()
-        {
-            // The same columns under one more key: PostgreSQL makes a single index of them.
-            return Ok(());
-        }
         let names: Vec<&str> = relation.column_names(&columns).collect();
         let name = match (constraint.conname.as_str(), primary) {
             ("", true) => self.new_class_name(&relation.schema, (&relation.name, "", "pkey"), true),

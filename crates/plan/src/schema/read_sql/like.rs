@@ -7,7 +7,9 @@ use pg_query::protobuf::TableLikeClause;
 use super::Fold;
 use super::fault::Fault;
 use crate::expr::{Expr, SourceId};
-use crate::schema::{Check, Column, ColumnId, DefaultValue, Index, IndexTerm, Key, Relation, RelationId};
+use crate::schema::{
+    Check, Column, ColumnId, DefaultPrivilegeObject, DefaultValue, Index, IndexTerm, Key, Relation, RelationId,
+};
 
 // The bits that PostgreSQL's grammar sets for each `including`.
 const COMMENTS: u32 = 1;
@@ -80,7 +82,8 @@ impl Fold<'_> {
                 let column = relation.column_by_id(new);
                 let name = self.new_class_name(&relation.schema, (&relation.name, &column.name, "seq"), false);
                 let owner = Some((id, new));
-                let sequence = crate::schema::Sequence { start, increment, owner, grants: Vec::new() };
+                let grants = self.default_grants(DefaultPrivilegeObject::Sequences, &relation.schema);
+                let sequence = crate::schema::Sequence { start, increment, owner, grants };
                 self.schema_mut().sequences.insert((relation.schema.clone(), name), sequence);
                 Some(DefaultValue::Identity { always, start, increment })
             }

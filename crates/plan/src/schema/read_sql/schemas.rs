@@ -30,13 +30,15 @@ impl Fold<'_> {
             }
             return Err(Fault::new("42P06", format!("schema \"{name}\" already exists")).name(&name));
         }
-        let mut grants = self.default_grants(DefaultPrivilegeObject::Schemas, &name);
-        if owner != OWNER {
+        let mut grants = Vec::new();
+        if owner == OWNER {
+            grants = self.default_grants(DefaultPrivilegeObject::Schemas, &name);
+        } else {
             grants.extend([Privilege::Usage, Privilege::Create].map(|privilege| Grant {
                 grantee: Grantee::Role(owner.clone()),
                 privilege,
                 columns: None,
-                grantable: true,
+                grantable: false,
             }));
         }
         self.schema_mut().namespaces.insert(name, Namespace { comment: None, grants });

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::names::{self, strings};
 use super::{Fold, OWNER};
 use crate::expr::{Select, Statement};
-use crate::schema::{Column, ColumnId, DefaultPrivilegeObject, Relation, RelationId, RelationKind, RowSecurity};
+use crate::schema::{Column, ColumnId, DefaultPrivilegeObject, Key, Relation, RelationId, RelationKind, RowSecurity};
 use crate::value::Type;
 
 impl Fold<'_> {
@@ -65,8 +65,12 @@ impl Fold<'_> {
             ConstrType::ConstrUnique => 2,
             _ => 0,
         });
+        let before: Vec<Key> = self.schema.relation(relation).keys().cloned().collect();
         for (column, constraint) in constraints {
             self.add_constraint(relation, &constraint, column.as_deref())?;
+            if constraint.contype() == ConstrType::ConstrUnique && constraint.conname.is_empty() {
+                self.edit(relation, |relation| forget_repeated_key(relation, &before));
+            }
         }
         Ok(())
     }
@@ -164,6 +168,15 @@ fn outputs(select: &Select) -> Vec<(String, Type)> {
             row.iter().enumerate().map(|(index, expr)| (format!("column{}", index + 1), known(expr.ty()))).collect()
         }
         _ => select.outputs.iter().map(|output| (output.name.clone(), known(output.expr.ty()))).collect(),
+    }
+}
+
+/// PostgreSQL makes one index of two keys that one statement puts on the same columns.
+fn forget_repeated_key(relation: &mut Relation, before: &[Key]) {
+    let Some(last) = relation.unique.pop() else { return };
+    let same = |key: &&Key| key.columns == last.columns && key.deferrable == last.deferrable && !before.contains(key);
+    if !relation.keys().any(|key| same(&key)) {
+        relation.unique.push(last);
     }
 }
 
