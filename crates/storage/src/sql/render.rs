@@ -187,11 +187,9 @@ impl<'s> Renderer<'s> {
 
     /// An expression that is compared, sorted or grouped by: on SQLite with its type's collation.
     pub(super) fn comparable(&mut self, expr: &Expr) {
-        self.expression(expr);
-        if self.dialect == Dialect::Sqlite
-            && let Some(collation) = super::sqlite::collation(&expr.ty())
-        {
-            self.push(&format!(" collate \"{collation}\""));
+        match self.dialect {
+            Dialect::Sqlite => self.sqlite_comparable(expr),
+            Dialect::Postgres => self.expression(expr),
         }
     }
 
@@ -308,7 +306,10 @@ impl<'s> Renderer<'s> {
         self.push("(case");
         if let Some(operand) = operand {
             self.push(" ");
-            self.comparable(operand);
+            match self.dialect {
+                Dialect::Sqlite => self.sqlite_case_operand(operand),
+                Dialect::Postgres => self.expression(operand),
+            }
         }
         for (when, then) in whens {
             self.push(" when ");

@@ -102,7 +102,7 @@ impl Renderer<'_> {
         }
         if !select.group_by.is_empty() {
             self.push(" group by ");
-            self.comma_separated(&select.group_by, Self::comparable);
+            self.comma_separated(&select.group_by, Self::term);
         }
         if let Some(having) = &select.having {
             self.push(" having ");
@@ -111,10 +111,10 @@ impl Renderer<'_> {
     }
 
     fn output(&mut self, output: &SelectOutput, index: usize, names: Names, compared: bool) {
-        if compared {
-            self.comparable(&output.expr);
-        } else {
-            self.expression(&output.expr);
+        match self.dialect {
+            _ if compared => self.comparable(&output.expr),
+            Dialect::Sqlite => self.sqlite_output(&output.expr),
+            Dialect::Postgres => self.expression(&output.expr),
         }
         match names {
             Names::Given => self.push(&format!(" as {}", quote_identifier(&output.name))),

@@ -82,6 +82,47 @@ pub(crate) fn collation(ty: &Type) -> Option<&'static str> {
     }
 }
 
+const COLLATE: &str = " collate ";
+
+/// What stands after an expression of type `ty` that is compared. SQLite lets a collation reach out of the expression
+/// it stands in, so a text whose parts (`text`) have one must say that it does not.
+fn collate(ty: &Type, text: &str) -> String {
+    match collation(ty) {
+        Some(collation) => format!("{COLLATE}\"{collation}\""),
+        None if is_kept_as_text(ty) && text.contains(COLLATE) => format!("{COLLATE}\"binary\""),
+        None => String::new(),
+    }
+}
+
+fn is_kept_as_text(ty: &Type) -> bool {
+    match ty.base() {
+        Type::Text
+        | Type::Varchar(_)
+        | Type::Char(_)
+        | Type::Uuid
+        | Type::Json
+        | Type::Jsonb
+        | Type::Numeric(_)
+        | Type::Interval
+        | Type::Enum(_)
+        | Type::Array(_)
+        | Type::Unknown
+        | Type::Other(_)
+        | Type::Domain(_) => true,
+        Type::Bool
+        | Type::Int2
+        | Type::Int4
+        | Type::Int8
+        | Type::Float4
+        | Type::Float8
+        | Type::Date
+        | Type::Time
+        | Type::Timestamp
+        | Type::Timestamptz
+        | Type::Bytea => false,
+    }
+}
+
 impl Renderer<'_> {
     pub(super) fn sqlite_value(&mut self, value: &Value, ty: &Type) {
         match (value, self.mode) {
@@ -142,13 +183,12 @@ impl Renderer<'_> {
             ("-", [operand]) => self.typed_call("negate", std::slice::from_ref(operand)),
             ("+", [operand]) => self.expression(operand),
             ("~", [operand]) => self.typed_call("bit_not", std::slice::from_ref(operand)),
+            ("greatest" | "least", _) if matches!(ty.base(), Type::Enum(_)) => self.extreme_label(function, args, ty),
             ("coalesce", [only]) => self.expression(only),
             ("coalesce", _) => self.plain_call("coalesce", args),
             ("nullif", [left, right]) => {
                 self.push("nullif(");
-                self.comparable(left);
-                self.push(", ");
-                self.expression(right);
+                self.with_collation(left, ", ", right);
                 self.push(")");
             }
             ("gen_random_uuid" | "uuid_generate_v4", []) => self.push("gen_random_uuid()"),
@@ -171,6 +211,16 @@ impl Renderer<'_> {
         } else {
             self.sqlite_cast(expr, &Type::Text);
         }
+    }
+
+    /// `greatest` and `least`, which need the order of an enum's labels.
+    fn extreme_label(&mut self, function: &str, args: &[Expr], ty: &Type) {
+        self.push(&format!("pg_{function}({}", quote_text(&type_code(ty))));
+        for arg in args {
+            self.push(", ");
+            self.expression(arg);
+        }
+        self.push(")");
     }
 
     /// A call of a function that is told the types of its arguments.
@@ -255,19 +305,44 @@ impl Renderer<'_> {
                 self.push(&format!(" {operator} "));
                 self.position(right, labels);
             }
-            (_, _) => {
-                self.comparable(left);
-                self.push(&format!(" {operator} "));
-                self.expression(right);
-            }
+            (_, _) => self.with_collation(left, &format!(" {operator} "), right),
         }
         self.push(")");
+    }
+
+    /// Two operands, of which the left decides how they compare.
+    fn with_collation(&mut self, left: &Expr, between: &str, right: &Expr) {
+        let left_text = self.aside(|renderer| renderer.expression(left));
+        let right_text = self.aside(|renderer| renderer.expression(right));
+        let leaks = if left_text.contains(COLLATE) || right_text.contains(COLLATE) { COLLATE } else { "" };
+        self.push(&format!("{left_text}{}{between}{right_text}", collate(&left.ty(), leaks)));
+    }
+
+    pub(super) fn sqlite_comparable(&mut self, expr: &Expr) {
+        let text = self.aside(|renderer| renderer.expression(expr));
+        self.push(&text);
+        self.push(&collate(&expr.ty(), &text));
+    }
+
+    /// An output of a select. Its collation, if it had one, would become that of the column.
+    pub(super) fn sqlite_output(&mut self, expr: &Expr) {
+        let text = self.aside(|renderer| renderer.expression(expr));
+        self.push(&text);
+        if collation(&expr.ty()).is_none() {
+            self.push(&collate(&expr.ty(), &text));
+        }
+    }
+
+    /// What a `case` compares with; none of those may bring a collation of its own.
+    pub(super) fn sqlite_case_operand(&mut self, expr: &Expr) {
+        self.expression(expr);
+        self.push(&collate(&expr.ty(), COLLATE));
     }
 
     /// Where an enum's label stands in its order.
     fn position(&mut self, expr: &Expr, labels: &EnumType) {
         self.push("case ");
-        self.expression(expr);
+        self.sqlite_comparable(expr);
         for (index, label) in labels.labels.iter().enumerate() {
             self.push(&format!(" when {} then {index}", quote_text(label)));
         }
@@ -277,8 +352,15 @@ impl Renderer<'_> {
     pub(super) fn sqlite_sort_key(&mut self, expr: &Expr) {
         match expr.ty().base() {
             Type::Enum(labels) => self.position(expr, labels),
-            _ => self.comparable(expr),
+            _ => self.term(expr),
         }
+    }
+
+    /// A term of `order by` or `group by`, where a bare integer would be the number of an output.
+    pub(super) fn term(&mut self, expr: &Expr) {
+        let text = self.aside(|renderer| renderer.comparable(expr));
+        let is_number = text.trim_matches(['(', ')', '-', '+']).parse::<i64>().is_ok();
+        self.push(&if is_number { format!("({text} + 0)") } else { text });
     }
 
     pub(super) fn sqlite_cast(&mut self, expr: &Expr, ty: &Type) {

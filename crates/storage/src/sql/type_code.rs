@@ -93,7 +93,12 @@ pub(crate) fn signature<'a>(types: impl IntoIterator<Item = &'a Type>) -> String
 
 /// The types that [`signature`] wrote.
 pub(crate) fn read_signature(text: &str) -> Option<Vec<Type>> {
-    if text.is_empty() { Some(Vec::new()) } else { text.split(',').map(read_type).collect() }
+    match text {
+        "" => Some(Vec::new()),
+        // Labels may hold commas; what asks for them has arguments of one type.
+        _ if text.starts_with("enum:") => Some(vec![read_type(text)?]),
+        _ => text.split(',').map(read_type).collect(),
+    }
 }
 
 fn plain(ty: &Type) -> Type {

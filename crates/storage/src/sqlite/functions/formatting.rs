@@ -312,7 +312,8 @@ fn number_text(call: &Call<'_>) -> Outcome {
     let mut number = digits;
     if shape.has_point {
         number.push('.');
-        number.push_str(&part_digits(&shape, part));
+        let too_long = number.contains('#');
+        number.push_str(&if too_long { "#".repeat(decimals) } else { part_digits(&shape, part) });
     }
     let ordinal = shape.ordinal.filter(|_| !negative && decimals == 0).map_or_else(String::new, |ordinal| {
         let ending = ordinal_ending(&number);

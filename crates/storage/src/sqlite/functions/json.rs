@@ -102,6 +102,10 @@ fn text_arguments(call: &Call<'_>) -> Vec<String> {
 fn step(call: &Call<'_>) -> Option<String> {
     let json = call.text(0);
     match call.ty(1).base() {
+        // To `jsonb`, a bare value is an array with one item.
+        Type::Int2 | Type::Int4 | Type::Int8 if *call.ty(0).base() == Type::Jsonb && !json.starts_with(['[', '{']) => {
+            matches!(call.int(1), 0 | -1).then(|| json.to_owned())
+        }
         Type::Int2 | Type::Int4 | Type::Int8 => item(json, call.int(1)),
         _ => member(json, call.text(1)),
     }

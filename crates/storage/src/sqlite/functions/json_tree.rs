@@ -188,6 +188,8 @@ pub(super) fn change_at(tree: &mut Json, path: &[String], change: Change) -> Res
                 change_at(inner, rest, change)?;
             }
         }
+        // PostgreSQL does not look at the path of what cannot change.
+        Json::Array(items) if items.is_empty() && !matches!(change, Change::Set(_, true)) => {}
         Json::Array(items) => {
             let index: i64 = step.parse().map_err(|_| {
                 DatabaseError::new("22P02", format!("path element at position 1 is not an integer: \"{step}\""))

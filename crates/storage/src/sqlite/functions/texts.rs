@@ -223,6 +223,9 @@ fn decode(call: &Call<'_>) -> Outcome {
     let bytes = match call.text(1) {
         "hex" => decode_hex(text)?,
         "base64" => decode_base64(text)?,
+        "escape" if text.starts_with("\\x") => {
+            return Err(DatabaseError::new("22P02", "invalid input syntax for type bytea"));
+        }
         "escape" => match roadbed_plan::value::parse(text, &Type::Bytea, call.clock)? {
             Value::Bytes(bytes) => bytes.into_vec(),
             _ => Vec::new(),
