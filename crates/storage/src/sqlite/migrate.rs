@@ -210,7 +210,7 @@ fn apply_one(
 
 fn fold(connection: &Connection) -> Result<Arc<Schema>, MigrationError> {
     let mut schema = Arc::new(Schema::initial());
-    read_sql::read(&mut schema, &BOOTSTRAP)?;
+    read_sql::fold(&mut schema, &BOOTSTRAP)?;
     if !is_prepared(connection)? {
         return Ok(schema);
     }
@@ -220,7 +220,7 @@ fn fold(connection: &Connection) -> Result<Arc<Schema>, MigrationError> {
     };
     for (name, text) in read().map_err(engine_error)? {
         let path = format!("{name}.sql");
-        read_sql::read(&mut schema, &SqlFile { path: &path, text: &text })?;
+        read_sql::fold(&mut schema, &SqlFile { path: &path, text: &text })?;
     }
     Ok(schema)
 }

@@ -95,18 +95,31 @@ pub struct Conversion {
 /// At the first statement that PostgreSQL would refuse or that cannot be carried over; `schema` stays as it was then.
 #[expect(clippy::result_large_err, reason = "it happens once, and carries what the message shows")]
 pub fn read(schema: &mut Arc<Schema>, file: &SqlFile<'_>) -> Result<Vec<Step>, SqlError> {
-    let mut fold = Fold::new(Arc::clone(schema));
-    let mut splitter = Splitter::new(file.text);
-    while let Some(found) = splitter.next() {
-        let piece = found.map_err(|fault| fault.locate(file, &Piece { offset: splitter.offset(), text: "" }))?;
-        fold.take(&mut splitter, piece).map_err(|fault| fault.locate(file, &fold.piece))?;
-    }
-    *schema = fold.schema;
-    Ok(fold.steps)
+    let read = Fold::new(Arc::clone(schema), Wanted::Steps).file(file)?;
+    *schema = read.schema;
+    Ok(read.steps)
+}
+
+/// As [`read`], for a file that was carried out before: without steps, which hold copies of the schema, it is fast.
+///
+/// # Errors
+/// As [`read`].
+#[expect(clippy::result_large_err, reason = "it happens once, and carries what the message shows")]
+pub fn fold(schema: &mut Arc<Schema>, file: &SqlFile<'_>) -> Result<(), SqlError> {
+    *schema = Fold::new(Arc::clone(schema), Wanted::SchemaAlone).file(file)?.schema;
+    Ok(())
+}
+
+/// What a file is read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Steps,
+    SchemaAlone,
 }
 
 /// The state between two statements of one file.
 struct Fold<'a> {
+    wanted: Wanted,
     schema: Arc<Schema>,
     search_path: Vec<String>,
     steps: Vec<Step>,
@@ -124,8 +137,9 @@ struct Fold<'a> {
 }
 
 impl<'a> Fold<'a> {
-    fn new(schema: Arc<Schema>) -> Self {
+    fn new(schema: Arc<Schema>, wanted: Wanted) -> Self {
         Self {
+            wanted,
             schema,
             search_path: settings::default_search_path(),
             steps: Vec::new(),
@@ -138,15 +152,35 @@ impl<'a> Fold<'a> {
         }
     }
 
+    #[expect(clippy::result_large_err, reason = "it happens once, and carries what the message shows")]
+    fn file(mut self, file: &SqlFile<'a>) -> Result<Self, SqlError> {
+        let mut splitter = Splitter::new(file.text);
+        while let Some(found) = splitter.next() {
+            let piece = found.map_err(|fault| fault.locate(file, &Piece { offset: splitter.offset(), text: "" }))?;
+            self.take(&mut splitter, piece).map_err(|fault| fault.locate(file, &self.piece))?;
+        }
+        Ok(self)
+    }
+
     /// Reads one statement and adds its steps.
     fn take(&mut self, splitter: &mut Splitter<'a>, piece: Piece<'a>) -> Result<(), Fault> {
         self.piece = piece;
         let parsed = split::parse(splitter, &mut self.piece)?;
         self.called.take();
         for node in &parsed {
-            let before = Arc::clone(&self.schema);
-            self.statement(node, splitter)?;
-            self.finish(before);
+            match self.wanted {
+                Wanted::Steps => {
+                    let before = Arc::clone(&self.schema);
+                    self.statement(node, splitter)?;
+                    self.finish(before);
+                }
+                Wanted::SchemaAlone => {
+                    self.statement(node, splitter)?;
+                    self.conversions.clear();
+                    self.writes.clear();
+                    self.steps.clear();
+                }
+            }
         }
         Ok(())
     }
