@@ -132,8 +132,11 @@ impl Fold<'_> {
         }
         let source = clauses.source.as_deref().unwrap_or_default();
         // Positions within the body count from its own start.
-        let start = self.piece.text.find(source).unwrap_or(0);
-        self.body_of_source(source, header, path).map_err(|fault| fault.shift(start))
+        let start = self.piece.text.find(source);
+        self.body_of_source(source, header, path).map_err(|fault| match start {
+            Some(start) => fault.shift(start),
+            None => fault.name(dotted(&stmt.funcname).1),
+        })
     }
 
     fn body_of_source(

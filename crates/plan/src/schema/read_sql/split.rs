@@ -123,7 +123,8 @@ fn syntax_fault(text: &str, message: String) -> Fault {
     let near = message.split_once(" at or near \"").and_then(|(_, rest)| rest.strip_suffix('"')).map(str::to_owned);
     let fault = Fault::new("42601", message);
     let Some(near) = near else {
-        return fault.span(text.len().saturating_sub(1), 1);
+        let last = text.char_indices().next_back().map_or(0, |(at, _)| at);
+        return fault.span(last, text.len() - last);
     };
     let mut at = 0;
     while at < text.len() {

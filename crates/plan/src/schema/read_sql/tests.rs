@@ -364,3 +364,25 @@ fn domains_give_their_columns_defaults() {
     let defaults: Vec<_> = table(&schema, "a").columns.iter().map(|column| column.default.clone()).collect();
     assert_ne!(defaults[0], defaults[1]);
 }
+
+#[test]
+fn a_file_that_breaks_off_anywhere_is_read_or_refused_in_place() {
+    let text = "create table é (a text default E'\\'x;', \"b;\" int); -- it's\n/* /* ; */ ' */ create function f() returns int \
+                begin atomic select 1; end; copy é (a) from stdin;\nx;'\"\n\\.\ninsert into é values ($q$;$q$, 1);";
+    accepted(text);
+    for (end, _) in text.char_indices() {
+        if let Err(error) = fold(&text[..end]) {
+            assert!(text.get(error.offset..error.offset + error.length).is_some(), "{end}: {error:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fault_in_a_function_stands_in_its_body() {
+    refuses(
+        "create function f(a int) returns int language sql as $$ select a + nope $$",
+        "42703",
+        "column \"nope\" does not exist",
+        "nope",
+    );
+}
