@@ -23,7 +23,7 @@ pub(super) fn jsonb(tree: &Json) -> Outcome {
 
 /// PostgreSQL's order: by kind, then by size, then by contents.
 pub(super) fn compare_jsonb(left: &str, right: &str) -> Ordering {
-    if left == right { Ordering::Equal } else { compare_readable(left, right, compare_trees) }
+    if left == right { Ordering::Equal } else { compare_readable(left, right, compare_documents) }
 }
 
 /// A collation cannot fail, so what is too deep to be read is compared as text.
@@ -34,9 +34,19 @@ fn compare_readable(left: &str, right: &str, compare: fn(&Json, &Json) -> Orderi
     }
 }
 
+/// A bare value at the top counts as an array of one item, which is more than an empty array has.
+fn compare_documents(left: &Json, right: &Json) -> Ordering {
+    let is_empty = |tree: &Json| matches!(tree, Json::Array(items) if items.is_empty());
+    let is_bare = |tree: &Json| !matches!(tree, Json::Array(_) | Json::Object(_));
+    match (left, right) {
+        (left, right) if is_empty(left) && is_bare(right) => Ordering::Less,
+        (left, right) if is_bare(left) && is_empty(right) => Ordering::Greater,
+        (left, right) => compare_trees(left, right),
+    }
+}
+
 fn kind(tree: &Json) -> u8 {
     match tree {
-        // An empty array at the top is below null: so it was once made, and so it stays.
         Json::Null => 1,
         Json::String(_) => 2,
         Json::Number(_) => 3,
