@@ -51,7 +51,7 @@ pub enum StartError {
 ///
 /// # Errors
 /// When the address is none that an engine knows, or the file cannot be opened.
-pub(crate) fn connect(settings: &Settings) -> Result<Arc<dyn Engine>, StartError> {
+pub fn connect(settings: &Settings) -> Result<Arc<dyn Engine>, StartError> {
     let url = settings.database_url();
     if let Some(folder) = url.strip_prefix("sqlite:").map(Path::new).and_then(Path::parent) {
         if folder == settings.private_folder() {

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use list::{Kind, SETTINGS, Setting};
-pub use read::{Flags, SettingsError, load};
+pub use read::{Flags, SettingsError, load, load_with};
 
 /// Everything that can be set, read and checked.
 #[derive(Clone, Debug)]

@@ -53,7 +53,11 @@ pub fn load(folder: &Path, flags: &Flags) -> Result<Settings, SettingsError> {
     load_with(folder, flags, &environment)
 }
 
-fn load_with(folder: &Path, flags: &Flags, environment: &[(String, String)]) -> Result<Settings, SettingsError> {
+/// The settings of `folder` with `environment`, pairs of a name and a text, in place of the process's.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(folder: &Path, flags: &Flags, environment: &[(String, String)]) -> Result<Settings, SettingsError> {
     if !folder.is_dir() {
         return Err(SettingsError::NoFolder { folder: folder.display().to_string() });
     }

@@ -1,0 +1,139 @@
+//! A database with the program's routes over it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http_body_util::BodyExt;
+use roadbed::Server;
+use roadbed::config::{Flags, Settings, load_with};
+use roadbed_plan::Engine;
+use roadbed_plan::engine::{Migration, MigrationError};
+use tower::ServiceExt;
+
+use super::{Answer, Ask, On, SECRET, postgres, template};
+
+/// What a world is made of, as texts: one migration, a seed, and settings as in `roadbed.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Setup {
+    pub(crate) schema: String,
+    pub(crate) rows: String,
+    pub(crate) settings: String,
+}
+
+impl Setup {
+    pub(crate) fn new(schema: impl Into<String>) -> Self {
+        Self { schema: schema.into(), ..Self::default() }
+    }
+
+    pub(crate) fn rows(mut self, rows: impl Into<String>) -> Self {
+        self.rows = rows.into();
+        self
+    }
+
+    /// The program's settings for the database at `url`; the environment is left aside.
+    pub(super) fn settings(&self, url: &str) -> Settings {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        std::fs::write(folder.path().join("roadbed.toml"), &self.settings).expect("and for a file");
+        let flags = Flags { database: Some(url.to_owned()), listen: None };
+        let secret = ("ROADBED_JWT_SECRET".to_owned(), SECRET.to_owned());
+        load_with(folder.path(), &flags, &[secret]).unwrap_or_else(|error| panic!("settings of a test: {error}"))
+    }
+
+    /// With `create role` made to pass where another database's setup has made the role: PostgreSQL keeps roles for
+    /// the whole server.
+    pub(super) fn with_roles_kept(&self) -> Self {
+        let mut schema = String::new();
+        let mut rest = self.schema.as_str();
+        while let Some(at) = rest.find("create role ") {
+            let end = rest[at..].find(';').map_or(rest.len(), |length| at + length + 1);
+            schema.push_str(&rest[..at]);
+            let statement = &rest[at..end];
+            schema.push_str(&format!("do $$ begin {statement} exception when duplicate_object then null; end $$;"));
+            rest = &rest[end..];
+        }
+        Self { schema: schema + rest, ..self.clone() }
+    }
+}
+
+/// Applies the migration and the seed; the failure as a text with its place.
+pub(super) async fn fill(engine: &dyn Engine, setup: &Setup) -> Result<(), String> {
+    let file = |name: &str, sql: &str| Migration { name: name.into(), path: name.into(), sql: sql.into() };
+    engine.migrate(&[file("schema", &setup.schema)]).await.map_err(|error| place(&error))?;
+    if !setup.rows.is_empty() {
+        engine.seed(&file("rows", &setup.rows)).await.map_err(|error| place(&error))?;
+    }
+    Ok(())
+}
+
+fn place(error: &MigrationError) -> String {
+    match error {
+        MigrationError::Sql(error) => {
+            let (line, column) = error.position();
+            let text = error.source_text.lines().nth(line - 1).unwrap_or_default();
+            let help = error.help.as_deref().unwrap_or_default();
+            format!("{} line {line}, column {column}: {error} {help}\n    {text}", error.path)
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A database with a schema and rows, and the routes over it.
+pub(crate) struct World {
+    pub(crate) server: Server,
+    router: Router,
+    /// To be dropped at the end.
+    database: Option<String>,
+}
+
+impl World {
+    /// A world that nobody else sees. Panics where the setup cannot be applied.
+    pub(crate) async fn new(on: On, setup: &Setup) -> Self {
+        Self::try_new(on, setup).await.unwrap_or_else(|error| panic!("on {on}: {error}"))
+    }
+
+    /// As [`World::new`], with the reason where it cannot be had.
+    pub(crate) async fn try_new(on: On, setup: &Setup) -> Result<Self, String> {
+        match on {
+            On::Sqlite => {
+                let settings = setup.settings("sqlite::memory:");
+                let engine = roadbed::connect(&settings).map_err(|error| error.to_string())?;
+                fill(&*engine, setup).await?;
+                Self::over(settings, engine, None).await
+            }
+            On::Postgres => {
+                let server = postgres::server().ok_or("PostgreSQL is not installed")?;
+                let database = template::database(server, setup).await?;
+                let settings = setup.settings(&server.url_of(&database));
+                let engine = roadbed::connect(&settings).map_err(|error| error.to_string())?;
+                Self::over(settings, engine, Some(database)).await
+            }
+        }
+    }
+
+    async fn over(settings: Settings, engine: Arc<dyn Engine>, database: Option<String>) -> Result<Self, String> {
+        let server = Server::new(settings, engine).await.map_err(|error| error.to_string())?;
+        let router = server.router();
+        Ok(Self { server, router, database })
+    }
+
+    /// Puts a request to the routes, as the network would.
+    pub(crate) async fn ask(&self, ask: &Ask) -> Answer {
+        let request = ask.request().map(Body::from);
+        let response = match self.router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("bodies are in memory").to_bytes();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// Closes the database and drops it.
+    pub(crate) async fn end(self) {
+        self.server.database.engine().close().await;
+        if let (Some(database), Some(server)) = (self.database, postgres::server()) {
+            server.run(&format!("drop database {database} with (force)")).await;
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The whole program through its HTTP door, on every engine.
+//!
+//! [`cases`] plays the files of `tests/cases`; [`harness`] makes the worlds that they and all other tests ask;
+//! [`rules`] holds what ARCHITECTURE.md promises.
+
+mod cases;
+mod harness;
+mod rules;
