@@ -5,6 +5,7 @@ mod access;
 mod authorize;
 mod coerce;
 mod embed;
+mod generated;
 mod resolve;
 mod types;
 mod write;

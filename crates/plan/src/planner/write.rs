@@ -7,6 +7,7 @@ use crate::query::{Conflict, Delete, Filter, Insert, Resolution, Returning, Sele
 use crate::schema::{Column, ColumnId, PolicyCommand, Privilege, Relation};
 
 use super::Planner;
+use super::generated::{Writing, refuse_generated};
 use super::resolve::Place;
 
 impl<'a> Planner<'a> {
@@ -17,6 +18,7 @@ impl<'a> Planner<'a> {
         let conflict = insert.conflict.as_ref().map(|c| conflict_columns(relation, c)).transpose()?.flatten();
         let single = insert.rows.json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
         self.refuse_view(relation, "insert into")?;
+        self.refuse_generated(relation, &ids, Writing::Insert)?;
 
         self.needs.add(relation, Privilege::Insert, ids.clone());
         let returning = self.returning(relation, &insert.returning)?;
@@ -69,6 +71,7 @@ impl<'a> Planner<'a> {
         let columns = body_columns(relation, &update.row.columns)?;
         let ids: Vec<_> = columns.iter().map(|column| column.id).collect();
         self.refuse_view(relation, "update")?;
+        self.refuse_generated(relation, &ids, Writing::Update)?;
 
         self.needs.add(relation, Privilege::Update, ids.clone());
         let returning = self.returning(relation, &update.returning)?;
@@ -161,6 +164,14 @@ impl<'a> Planner<'a> {
                 Ok(ReturningPlan::Rows(node))
             }
         }
+    }
+
+    fn refuse_generated(&self, relation: &Relation, columns: &[ColumnId], writing: Writing) -> Result<(), PlanError> {
+        // An engine with catalogs of its own refuses them itself.
+        if self.capabilities.enforces_access {
+            return Ok(());
+        }
+        Ok(refuse_generated(relation, columns, writing)?)
     }
 
     /// Views are written where the engine knows how.

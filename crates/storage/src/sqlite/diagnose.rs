@@ -70,7 +70,7 @@ pub(super) fn evaluate(
     };
     let row = Answer { target, row, checks, constraints: &constraints };
     let values = row.values()?;
-    row.test(candidate, &values)?;
+    row.test(&values)?;
     Ok(Evaluated { values })
 }
 
@@ -94,7 +94,7 @@ impl Answer<'_> {
         self.row.get(1 + self.target.relation.columns.len() + index).map_err(internal)
     }
 
-    fn test(&self, candidate: &Candidate<'_>, values: &[Value]) -> Result<(), EngineError> {
+    fn test(&self, values: &[Value]) -> Result<(), EngineError> {
         let relation = self.target.relation;
         let violated = self.violated()?;
         let names = violated.iter().map(|name| CheckName::parse(name));
@@ -107,7 +107,7 @@ impl Answer<'_> {
                 return Err(row_check(relation, check).into());
             }
         }
-        let failing = |error: DatabaseError| match failing_row(self.target, candidate, values) {
+        let failing = |error: DatabaseError| match failing_row(self.target, values) {
             Some(details) => error.details(details),
             None => error,
         };
@@ -338,7 +338,7 @@ fn plain_identifier(name: &str) -> String {
 }
 
 /// `Failing row contains …`, as far as the caller may see the row.
-fn failing_row(target: Target<'_>, candidate: &Candidate<'_>, values: &[Value]) -> Option<String> {
+fn failing_row(target: Target<'_>, values: &[Value]) -> Option<String> {
     let columns = || target.relation.columns.iter().zip(values);
     let texts = |shown: Vec<(&Column, &Value)>| {
         let texts: Vec<_> = shown.into_iter().map(|(column, value)| clipped(shown_value(value, column))).collect();
@@ -348,8 +348,9 @@ fn failing_row(target: Target<'_>, candidate: &Candidate<'_>, values: &[Value]) 
         ShownColumns::All => Some(format!("Failing row contains ({}).", texts(columns().collect()))),
         ShownColumns::These(ids) => {
             // What the caller wrote, the caller knows.
-            let shown: Vec<_> =
-                columns().filter(|(column, _)| ids.contains(&column.id) || candidate.gives(column.id)).collect();
+            let shown: Vec<_> = columns()
+                .filter(|(column, _)| ids.contains(&column.id) || target.written.contains(&column.id))
+                .collect();
             if shown.is_empty() {
                 return None;
             }

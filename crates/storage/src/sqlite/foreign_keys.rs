@@ -33,6 +33,49 @@ pub(super) struct Referenced<'s> {
     values: Vec<Value>,
 }
 
+/// When PostgreSQL tests a foreign key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    StatementEnds,
+    /// `initially deferred`: after all the others, as a request is one transaction.
+    TransactionEnds,
+}
+
+impl When {
+    /// In their order.
+    pub(super) const ALL: [Self; 2] = [Self::StatementEnds, Self::TransactionEnds];
+
+    fn of(key: &ForeignKey) -> Self {
+        if key.initially_deferred { Self::TransactionEnds } else { Self::StatementEnds }
+    }
+}
+
+/// A row as foreign keys see it: where it is now, and the keys that it had.
+pub(super) struct Touched<'s> {
+    /// `None` once it is deleted.
+    pub(super) rowid: Option<i64>,
+    pub(super) referenced: Vec<Referenced<'s>>,
+}
+
+/// The first foreign key that rows violate, in the order in which PostgreSQL tests them.
+pub(super) fn violated(target: Target<'_>, rows: &[Touched<'_>]) -> Result<Option<DatabaseError>, EngineError> {
+    for when in When::ALL {
+        for row in rows {
+            let mut referenced = row.referenced.iter().filter(|referenced| When::of(referenced.key) == when);
+            let broken = referenced.find_map(|key| key.broken(target, false).transpose()).transpose()?;
+            if broken.is_some() {
+                return Ok(broken);
+            }
+            let Some(rowid) = row.rowid else { continue };
+            let missing = missing(target, rowid, when)?;
+            if missing.is_some() {
+                return Ok(missing);
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// Whether a violation would show only when the transaction commits, and take others down with it.
 pub(super) fn shows_late(schema: &Schema, relation: &Relation) -> bool {
     relation.foreign_keys.iter().any(|key| key.initially_deferred)
@@ -40,8 +83,8 @@ pub(super) fn shows_late(schema: &Schema, relation: &Relation) -> bool {
 }
 
 /// The first foreign key of the row whose target is not there.
-pub(super) fn missing(target: Target<'_>, rowid: i64) -> Result<Option<DatabaseError>, EngineError> {
-    for key in &target.relation.foreign_keys {
+fn missing(target: Target<'_>, rowid: i64, when: When) -> Result<Option<DatabaseError>, EngineError> {
+    for key in target.relation.foreign_keys.iter().filter(|key| When::of(key) == when) {
         let columns = columns_of(target.relation, &key.columns);
         let Some(values) = row_values(target.request, target.relation, &columns, rowid)? else { continue };
         if values.iter().any(Value::is_null) {
@@ -81,13 +124,15 @@ pub(super) fn before_update<'s>(
 }
 
 /// The keys of rows that are to be deleted, and of the rows that go with them.
-pub(super) fn before_delete<'s>(target: Target<'s>, rowids: &[i64]) -> Result<Vec<Referenced<'s>>, EngineError> {
-    let mut found = Vec::new();
+pub(super) fn before_delete<'s>(target: Target<'s>, rowids: &[i64]) -> Result<Vec<Touched<'s>>, EngineError> {
+    let mut rows = Vec::with_capacity(rowids.len());
     let mut seen = Vec::new();
     for rowid in rowids {
-        collect_deleted(target, target.relation, *rowid, &mut seen, &mut found)?;
+        let mut referenced = Vec::new();
+        collect_deleted(target, target.relation, *rowid, &mut seen, &mut referenced)?;
+        rows.push(Touched { rowid: None, referenced });
     }
-    Ok(found)
+    Ok(rows)
 }
 
 fn collect_deleted<'s>(
@@ -119,20 +164,10 @@ fn collect_deleted<'s>(
     Ok(())
 }
 
-/// The first of `referenced` that is gone while rows still refer to it.
-pub(super) fn still_referenced<'r, 's: 'r>(
-    target: Target<'_>,
-    mut referenced: impl Iterator<Item = &'r Referenced<'s>>,
-) -> Result<Option<DatabaseError>, EngineError> {
-    referenced.find_map(|key| key.broken(target, false).transpose()).transpose()
-}
-
 /// The first of `referenced` that stands in the way of a statement that SQLite has undone, because it would not wait
 /// for the statement's end.
-pub(super) fn restricted<'r, 's: 'r>(
-    target: Target<'_>,
-    referenced: impl Iterator<Item = &'r Referenced<'s>>,
-) -> Result<Option<DatabaseError>, EngineError> {
+pub(super) fn restricted(target: Target<'_>, rows: &[Touched<'_>]) -> Result<Option<DatabaseError>, EngineError> {
+    let referenced = rows.iter().flat_map(|row| &row.referenced);
     let mut restricting = referenced.filter(|key| key.action == ReferentialAction::Restrict);
     restricting.find_map(|key| key.broken(target, true).transpose()).transpose()
 }

@@ -59,9 +59,9 @@ fn undo(target: Target<'_>) -> Result<(), EngineError> {
 fn explain(target: Target<'_>, plan: &DeletePlan) -> Result<Option<DatabaseError>, EngineError> {
     undo(target)?;
     let rowids = target.rowids(plan.condition.as_ref())?;
-    let referenced = foreign_keys::before_delete(target, &rowids)?;
+    let rows = foreign_keys::before_delete(target, &rowids)?;
     deferred(target.request, || match delete_these(target, &rowids) {
-        Ok(_) => foreign_keys::still_referenced(target, referenced.iter()),
-        Err(_) => foreign_keys::restricted(target, referenced.iter()),
+        Ok(_) => foreign_keys::violated(target, &rows),
+        Err(_) => foreign_keys::restricted(target, &rows),
     })
 }

@@ -11,16 +11,15 @@ use rusqlite::CachedStatement;
 
 use super::super::define::rowid_column;
 use super::super::diagnose;
-use super::super::foreign_keys::{self, Referenced, deferred};
+use super::super::foreign_keys::{self, Referenced, Touched, deferred};
 use super::super::read::Stored;
 use super::{
     Candidate, Given, Refusal, Target, Written, failed_check, push_checks, push_placeholder, push_returning,
-    reads_tables, refuse_generated, step_returning, update, values_of,
+    reads_tables, step_returning, update, values_of,
 };
 use crate::sql::quote_identifier;
 
 pub(super) fn insert(target: Target<'_>, plan: &InsertPlan) -> Result<Written, EngineError> {
-    refuse_generated(target.relation, &plan.columns, false)?;
     let rows = values_of(&plan.rows)?;
     diagnose::check_domains(target, &plan.columns, rows)?;
     let merged = plan.conflict.as_ref().filter(|conflict| !conflict.columns.is_empty());
@@ -112,19 +111,14 @@ impl<'a> Inserting<'a, '_> {
         self.first_values.iter().try_for_each(|(id, first)| self.target.set_sequence(*id, *first, steps))
     }
 
-    /// Tests the foreign keys of all rows when they are there: those that refer to a row first.
-    fn foreign_keys(&self) -> Result<(), EngineError> {
-        let nothing = Vec::new();
+    /// Tests the foreign keys of all rows, now that they are there.
+    fn foreign_keys(&mut self) -> Result<(), EngineError> {
+        let mut rows = Vec::with_capacity(self.written.rowids.len());
         for rowid in &self.written.rowids {
-            let referenced = self.referenced.get(rowid).unwrap_or(&nothing);
-            if let Some(error) = foreign_keys::still_referenced(self.target, referenced.iter())? {
-                return Err(error.into());
-            }
-            if let Some(error) = foreign_keys::missing(self.target, *rowid)? {
-                return Err(error.into());
-            }
+            let referenced = self.referenced.remove(rowid).unwrap_or_default();
+            rows.push(Touched { rowid: Some(*rowid), referenced });
         }
-        Ok(())
+        foreign_keys::violated(self.target, &rows)?.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Computes a row and tests it against what is there before the statement writes anything.
@@ -283,7 +277,9 @@ impl<'a> Inserting<'a, '_> {
         }
         let target = self.target;
         let missing = deferred(target.request, || match self.try_insert(given, &[]) {
-            Ok(Some(rowid)) => foreign_keys::missing(target, rowid),
+            Ok(Some(rowid)) => {
+                foreign_keys::violated(target, &[Touched { rowid: Some(rowid), referenced: Vec::new() }])
+            }
             Ok(None) | Err(_) => Ok(None),
         })?;
         Err(missing.unwrap_or_else(|| diagnose::by_message(target, error)).into())

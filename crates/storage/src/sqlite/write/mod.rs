@@ -27,6 +27,8 @@ pub(super) struct Target<'a> {
     pub(super) request: Request<'a>,
     pub(super) schema: &'a Schema,
     pub(super) relation: &'a Relation,
+    /// The columns that the caller writes.
+    pub(super) written: &'a [ColumnId],
     /// What an error may show of a row.
     pub(super) shown: &'a ShownColumns,
 }
@@ -58,18 +60,21 @@ pub(super) fn write(
     work: &Work,
     rows_wanted: RowsWanted,
 ) -> Result<Outcome, EngineError> {
-    let target = |relation: &RelationId, shown| Target { request, schema, relation: schema.relation(*relation), shown };
+    let target = |relation: &RelationId, written, shown| {
+        let relation = schema.relation(*relation);
+        Target { request, schema, relation, written, shown }
+    };
     let (target, written, returning, count) = match work {
         Work::Insert(plan) => {
-            let target = target(&plan.relation, &plan.shown);
+            let target = target(&plan.relation, &plan.columns[..], &plan.shown);
             (target, insert::insert(target, plan)?, &plan.returning, plan.count)
         }
         Work::Update(plan) => {
-            let target = target(&plan.relation, &plan.shown);
+            let target = target(&plan.relation, &plan.columns[..], &plan.shown);
             (target, update::update(target, plan)?, &plan.returning, plan.count)
         }
         Work::Delete(plan) => {
-            let target = target(&plan.relation, &plan.shown);
+            let target = target(&plan.relation, &[][..], &plan.shown);
             (target, delete::delete(target, plan)?, &plan.returning, plan.count)
         }
         Work::Read { .. } => return Err(EngineError::Internal { reason: "a read is no write".into() }),
@@ -305,14 +310,6 @@ impl Candidate<'_> {
         renderer.set_source(SourceId::ROW, target.relation.id, "\"row\"");
     }
 
-    /// Whether the caller gives this column.
-    pub(super) fn gives(&self, id: ColumnId) -> bool {
-        match self {
-            Self::New(given) => given.iter().any(|(known, _)| *known == id),
-            Self::Changed { cells, .. } => cells.iter().any(|(known, _)| *known == id),
-        }
-    }
-
     fn push_column(&self, renderer: &mut Renderer<'_>, target: Target<'_>, id: ColumnId) {
         let column = target.relation.column_by_id(id);
         match self {
@@ -348,38 +345,6 @@ fn step_returning(statement: &mut rusqlite::Statement<'_>, checks: usize) -> Res
     // The statement ends, and its foreign keys are tested, with the step after its last row.
     rows.next()?;
     Ok(Some(rowid))
-}
-
-/// Refuses to write a column that the database fills by itself.
-fn refuse_generated(relation: &Relation, columns: &[ColumnId], is_update: bool) -> Result<(), DatabaseError> {
-    for column in columns.iter().map(|id| relation.column_by_id(*id)) {
-        let name = &column.name;
-        let (details, hint) = match &column.default {
-            Some(DefaultValue::Generated(_)) => (format!("Column \"{name}\" is a generated column."), None),
-            Some(DefaultValue::Identity { always: true, .. }) => (
-                format!("Column \"{name}\" is an identity column defined as GENERATED ALWAYS."),
-                (!is_update).then_some("Use OVERRIDING SYSTEM VALUE to override."),
-            ),
-            Some(
-                DefaultValue::Identity { always: false, .. }
-                | DefaultValue::Expr(_)
-                | DefaultValue::Sequence { .. }
-                | DefaultValue::Engine(_),
-            )
-            | None => continue,
-        };
-        let message = if is_update {
-            format!("column \"{name}\" can only be updated to DEFAULT")
-        } else {
-            format!("cannot insert a non-DEFAULT value into column \"{name}\"")
-        };
-        let error = DatabaseError::new("428C9", message).details(details);
-        return Err(match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        });
-    }
-    Ok(())
 }
 
 /// Binds `values` from the first parameter on and gives the first row's rowid.

@@ -7,12 +7,12 @@ use roadbed_plan::schema::ColumnId;
 
 use super::super::diagnose;
 use super::super::error::internal;
-use super::super::foreign_keys::{self, deferred};
+use super::super::foreign_keys::{self, Touched, deferred};
 use super::super::read::Stored;
 use super::super::writer::execute;
 use super::{
     Candidate, Refusal, Target, Written, failed_check, push_default, push_placeholder, push_returning, push_where,
-    reads_tables, refuse_generated, step_returning, values_of,
+    reads_tables, step_returning, values_of,
 };
 use crate::sql::{Param, Renderer, quote_identifier};
 
@@ -20,7 +20,6 @@ use crate::sql::{Param, Renderer, quote_identifier};
 type Cells<'c> = [(ColumnId, &'c Cell)];
 
 pub(super) fn update(target: Target<'_>, plan: &UpdatePlan) -> Result<Written, EngineError> {
-    refuse_generated(target.relation, &plan.columns, true)?;
     let cells: Vec<_> = match values_of(&plan.row)?.first() {
         Some(cells) => plan.columns.iter().copied().zip(cells).collect(),
         None => Vec::new(),
@@ -159,34 +158,18 @@ fn find_failing_row(
     cells: &Cells<'_>,
     checks: &[RowCheck],
 ) -> Result<Option<EngineError>, EngineError> {
-    let mut referenced = Vec::new();
-    let mut updated = Vec::new();
+    let columns: Vec<_> = cells.iter().map(|(id, _)| *id).collect();
+    let mut rows = Vec::new();
     for rowid in target.rowids(condition)? {
         let row = diagnose::evaluate(target, &Candidate::Changed { rowid, cells }, checks)?;
         if let Some(error) = diagnose::duplicate(target, &row, Some(rowid))? {
             return Ok(Some(error.into()));
         }
-        let columns: Vec<_> = cells.iter().map(|(id, _)| *id).collect();
-        referenced.push(foreign_keys::before_update(target, rowid, &columns)?);
-        match try_one(target, rowid, cells, &[]) {
-            Ok(rowid) => updated.push(rowid),
-            Err(Refusal::Constraint(cause)) => {
-                let broken = foreign_keys::restricted(target, referenced.iter().flatten())?;
-                return Ok(Some(broken.unwrap_or_else(|| diagnose::by_message(target, &cause)).into()));
-            }
-            Err(Refusal::Error(error)) => return Ok(Some(error)),
-            Err(Refusal::Check(_)) => return Ok(None),
+        if let Some(error) = touch(target, rowid, (cells, &columns), &mut rows)? {
+            return Ok(Some(error));
         }
     }
-    for (referenced, rowid) in referenced.iter().zip(updated) {
-        if let Some(error) = foreign_keys::still_referenced(target, referenced.iter())? {
-            return Ok(Some(error.into()));
-        }
-        if let Some(error) = foreign_keys::missing(target, rowid)? {
-            return Ok(Some(error.into()));
-        }
-    }
-    Ok(None)
+    Ok(foreign_keys::violated(target, &rows)?.map(EngineError::from))
 }
 
 fn one_with_foreign_keys(
@@ -195,17 +178,34 @@ fn one_with_foreign_keys(
     cells: &Cells<'_>,
 ) -> Result<Option<EngineError>, EngineError> {
     let columns: Vec<_> = cells.iter().map(|(id, _)| *id).collect();
-    let referenced = foreign_keys::before_update(target, rowid, &columns)?;
-    let updated = match try_one(target, rowid, cells, &[]) {
-        Ok(updated) => updated,
-        Err(Refusal::Error(error)) => return Ok(Some(error)),
-        Err(Refusal::Check(_) | Refusal::Constraint(_)) => {
-            let broken = foreign_keys::restricted(target, referenced.iter())?;
-            return Ok(broken.map(EngineError::from));
-        }
-    };
-    if let Some(error) = foreign_keys::still_referenced(target, referenced.iter())? {
-        return Ok(Some(error.into()));
+    let mut rows = Vec::new();
+    if let Some(error) = touch(target, rowid, (cells, &columns), &mut rows)? {
+        return Ok(Some(error));
     }
-    Ok(foreign_keys::missing(target, updated)?.map(EngineError::from))
+    Ok(foreign_keys::violated(target, &rows)?.map(EngineError::from))
+}
+
+/// Updates a row and notes what foreign keys must look at; gives back why it cannot be updated.
+fn touch<'s>(
+    target: Target<'s>,
+    rowid: i64,
+    (cells, columns): (&Cells<'_>, &[ColumnId]),
+    rows: &mut Vec<Touched<'s>>,
+) -> Result<Option<EngineError>, EngineError> {
+    let referenced = foreign_keys::before_update(target, rowid, columns)?;
+    rows.push(Touched { rowid: None, referenced });
+    match try_one(target, rowid, cells, &[]) {
+        Ok(updated) => {
+            if let Some(row) = rows.last_mut() {
+                row.rowid = Some(updated);
+            }
+            Ok(None)
+        }
+        Err(Refusal::Error(error)) => Ok(Some(error)),
+        Err(Refusal::Check(_)) => Ok(None),
+        Err(Refusal::Constraint(cause)) => {
+            let broken = foreign_keys::restricted(target, rows)?;
+            Ok(Some(broken.unwrap_or_else(|| diagnose::by_message(target, &cause)).into()))
+        }
+    }
 }
