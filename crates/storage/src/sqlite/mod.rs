@@ -136,11 +136,11 @@ impl Engine for SqliteEngine {
     }
 
     async fn schema(&self) -> Result<Schema, MigrationError> {
-        self.alone(|connection| migrate::schema(&connection.sql)).await
+        self.read(|connection| Ok(migrate::schema(&connection.sql))).await?
     }
 
     async fn applied(&self) -> Result<Vec<AppliedMigration>, MigrationError> {
-        self.alone(|connection| migrate::applied(&connection.sql)).await
+        self.read(|connection| Ok(migrate::applied(&connection.sql))).await?
     }
 
     async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<String>, MigrationError> {
