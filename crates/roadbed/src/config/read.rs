@@ -49,7 +49,10 @@ pub enum SettingsError {
 /// When a setting is unknown or has a wrong value; the message names its place and the nearest right one.
 pub fn load(folder: &Path, flags: &Flags) -> Result<Settings, SettingsError> {
     #[expect(clippy::disallowed_methods, reason = "settings are where the environment is read")]
-    let environment = std::env::vars().filter(|(name, _)| name.starts_with("ROADBED_")).collect::<Vec<_>>();
+    let environment = std::env::vars()
+        // What tests are told by is no setting.
+        .filter(|(name, _)| name.starts_with("ROADBED_") && !name.starts_with("ROADBED_TEST_"))
+        .collect::<Vec<_>>();
     load_with(folder, flags, &environment)
 }
 
