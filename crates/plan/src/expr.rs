@@ -309,6 +309,38 @@ impl Expr {
         }
     }
 
+    pub fn is_true(&self) -> bool {
+        matches!(self, Self::Value { value: Value::Bool(true), .. })
+    }
+
+    fn is_false(&self) -> bool {
+        matches!(self, Self::Value { value: Value::Bool(false), .. })
+    }
+
+    /// The same with constants taken out of `and`, `or` and `not`. PostgreSQL does so before it asks for rights:
+    /// `true or exists (select … from secret)` does not read `secret`.
+    #[must_use]
+    pub fn folded(self) -> Self {
+        match self {
+            Self::And(parts) => {
+                let parts: Vec<_> = parts.into_iter().map(Self::folded).filter(|part| !part.is_true()).collect();
+                if parts.iter().any(Self::is_false) {
+                    return Self::boolean(false);
+                }
+                Self::all(parts).unwrap_or_else(|| Self::boolean(true))
+            }
+            Self::Or(parts) => {
+                let parts: Vec<_> = parts.into_iter().map(Self::folded).filter(|part| !part.is_false()).collect();
+                if parts.iter().any(Self::is_true) { Self::boolean(true) } else { Self::any(parts) }
+            }
+            Self::Not(inner) => match inner.folded() {
+                Self::Value { value: Value::Bool(value), .. } => Self::boolean(!value),
+                other => Self::Not(Box::new(other)),
+            },
+            other => other,
+        }
+    }
+
     pub fn ty(&self) -> Type {
         match self {
             Self::Value { ty, .. }
@@ -510,6 +542,14 @@ impl Select {
         }
     }
 
+    /// Calls `visit` on each relation that is read with the caller's rights, in this select's `from`, `with` and
+    /// combined selects (not in those within expressions).
+    pub fn for_each_caller_relation(&self, visit: &mut dyn FnMut(SourceId, RelationId)) {
+        self.with.iter().for_each(|common| common.select.for_each_caller_relation(visit));
+        self.from.iter().for_each(|item| item.for_each_caller_relation(visit));
+        self.combined.iter().for_each(|(_, select)| select.for_each_caller_relation(visit));
+    }
+
     /// Calls `rename` on every source id of the tree.
     pub fn rename_sources(&mut self, rename: &mut dyn FnMut(SourceId) -> SourceId) {
         self.for_each_source_mut(&mut |id, _| *id = rename(*id));
@@ -547,6 +587,20 @@ impl FromItem {
                 left.for_each_expr(visit);
                 right.for_each_expr(visit);
                 on.iter().for_each(visit);
+            }
+        }
+    }
+
+    fn for_each_caller_relation(&self, visit: &mut dyn FnMut(SourceId, RelationId)) {
+        match self {
+            Self::Source { id, source } => match source {
+                Source::Relation(relation) | Source::Filtered { relation, .. } => visit(*id, *relation),
+                Source::Select(select) => select.for_each_caller_relation(visit),
+                Source::OwnerRelation(_) | Source::Common(_) => {}
+            },
+            Self::Join { left, right, .. } => {
+                left.for_each_caller_relation(visit);
+                right.for_each_caller_relation(visit);
             }
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::error::DatabaseError;
 use crate::expr::{Expr, Order, SourceId};
 use crate::query::{Count, Resolution, RowsWanted};
 use crate::schema::{ColumnId, RelationId, Schema};
@@ -139,6 +140,9 @@ pub struct UpdatePlan {
     pub columns: Vec<ColumnId>,
     /// One row of values.
     pub row: RowSource,
+    /// The body does not fit the columns. As PostgreSQL reads it for the first row that is to be changed, this is
+    /// an error only when there is one.
+    pub fault: Option<DatabaseError>,
     pub missing_default: bool,
     /// Filters and policies, over [`SourceId::ROW`].
     pub condition: Option<Expr>,

@@ -103,14 +103,22 @@ impl Needs {
         NeedSlot(needs.len() - 1)
     }
 
+    pub(super) fn forget(&self) {
+        self.0.borrow_mut().clear();
+    }
+
     pub(super) fn extend(&self, slot: NeedSlot, more: impl IntoIterator<Item = ColumnId>) {
         self.0.borrow_mut()[slot.0].columns.extend(more);
     }
 }
 
 impl<'a> Planner<'a> {
-    /// Refuses the plan when the caller lacks a right that it needs. Every plan passes here before it exists.
+    /// Refuses the plan when a literal was at fault, or the caller lacks a right that it needs. Every plan passes
+    /// here before it exists.
     pub(super) fn authorize(&self) -> Result<(), PlanError> {
+        if let Some(fault) = self.literal_fault.take() {
+            return Err(fault.into());
+        }
         if self.capabilities.enforces_access {
             return Ok(());
         }
@@ -194,18 +202,14 @@ impl<'a> Planner<'a> {
     ) -> Result<Vec<Expr>, PlanError> {
         let Some(policies) = self.policies(place.relation, command) else { return Ok(Vec::new()) };
         self.enter(place.relation, open)?;
-        let mut permissive = Vec::new();
-        let mut conditions = Vec::new();
-        for policy in policies {
-            let condition = match &policy.using {
-                Some(using) => self.instance(using, place.source, open)?,
-                None => Expr::boolean(true),
-            };
-            if policy.permissive { permissive.push(condition) } else { conditions.push(condition) }
-        }
-        conditions.insert(0, Expr::any(permissive));
+        let stored = |policy: &Policy| policy.using.clone().unwrap_or_else(|| Expr::boolean(true));
+        let (permissive, restrictive): (Vec<_>, Vec<_>) = policies.iter().partition(|policy| policy.permissive);
+        let mut conditions = vec![Expr::any(permissive.into_iter().map(stored).collect())];
+        conditions.extend(restrictive.into_iter().map(stored));
+        let conditions = conditions.into_iter().map(Expr::folded).filter(|condition| !condition.is_true());
+        let conditions = conditions.map(|condition| self.instance(condition, place.source, open)).collect();
         open.pop();
-        Ok(conditions)
+        conditions
     }
 
     /// What new rows must satisfy, for one command: first any permissive policy, then each restrictive one.
@@ -217,31 +221,23 @@ impl<'a> Planner<'a> {
         by_using: bool,
     ) -> Result<Vec<RowCheck>, PlanError> {
         let Some(policies) = self.policies(relation, command) else { return Ok(Vec::new()) };
-        let mut open = vec![relation.id];
-        let mut permissive = Vec::new();
-        let mut checks = Vec::new();
-        for policy in policies {
-            let stored = if by_using {
-                &policy.using
-            } else {
-                policy.with_check.as_ref().map_or(&policy.using, |_| &policy.with_check)
-            };
-            let condition = match stored {
-                Some(condition) => self.instance(condition, SourceId::ROW, &mut open)?,
-                None => Expr::boolean(true),
-            };
-            if policy.permissive {
-                permissive.push(condition);
-            } else {
-                checks.push(RowCheck { condition, policy: Some(policy.name.clone()) });
-            }
-        }
+        let stored = |policy: &Policy| {
+            let tested = if by_using || policy.with_check.is_none() { &policy.using } else { &policy.with_check };
+            tested.clone().unwrap_or_else(|| Expr::boolean(true))
+        };
+        let (permissive, mut restrictive): (Vec<_>, Vec<_>) = policies.iter().partition(|policy| policy.permissive);
         if permissive.is_empty() {
             return Ok(vec![RowCheck { condition: Expr::boolean(false), policy: None }]);
         }
-        checks.sort_by(|a, b| a.policy.cmp(&b.policy));
-        checks.insert(0, RowCheck { condition: Expr::any(permissive), policy: None });
-        Ok(checks)
+        restrictive.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut checks = vec![(Expr::any(permissive.into_iter().map(stored).collect()), None)];
+        checks.extend(restrictive.into_iter().map(|policy| (stored(policy), Some(policy.name.clone()))));
+        let mut open = vec![relation.id];
+        let checks = checks.into_iter().map(|(condition, policy)| (condition.folded(), policy));
+        let mut check = |(condition, policy)| {
+            Ok(RowCheck { condition: self.instance(condition, SourceId::ROW, &mut open)?, policy })
+        };
+        checks.filter(|(condition, _)| !condition.is_true()).map(&mut check).collect()
     }
 
     /// The policies of `relation` that bind the caller for `command`; `None` when none could.
@@ -267,12 +263,29 @@ impl<'a> Planner<'a> {
 
     /// A stored expression as part of this plan: its row is `row`, its other sources are new, and what it
     /// reads elsewhere is itself authorized.
-    fn instance(&self, stored: &Expr, row: SourceId, open: &mut Vec<RelationId>) -> Result<Expr, PlanError> {
-        let mut expr = stored.clone();
+    fn instance(&self, stored: Expr, row: SourceId, open: &mut Vec<RelationId>) -> Result<Expr, PlanError> {
+        let mut expr = stored;
         let mut renamed = HashMap::from([(SourceId::ROW, row)]);
         expr.rename_sources(&mut |id| *renamed.entry(id).or_insert_with(|| self.new_source()));
+        self.need_sources(&expr);
         self.secure_expr(&mut expr, open)?;
         Ok(expr)
+    }
+
+    /// What a stored expression reads elsewhere, it reads with the caller's rights.
+    fn need_sources(&self, expr: &Expr) {
+        let mut sources = Vec::new();
+        expr.walk(&mut |part| match part {
+            Expr::Exists { select, .. } | Expr::Scalar { select, .. } | Expr::InSelect { select, .. } => {
+                select.for_each_caller_relation(&mut |source, relation| sources.push((source, relation)));
+            }
+            _ => {}
+        });
+        for (source, relation) in sources {
+            let mut columns = Vec::new();
+            collect_columns(expr, source, &mut columns);
+            self.needs.add(self.schema.relation(relation), Privilege::Select, columns);
+        }
     }
 
     fn secure_expr(&self, expr: &mut Expr, open: &mut Vec<RelationId>) -> Result<(), PlanError> {
@@ -323,7 +336,6 @@ impl<'a> Planner<'a> {
                 // What else there is: common tables, secured where they are declared, and relations read as their owner.
                 let Source::Relation(relation) = *source else { return Ok(()) };
                 let place = Place { relation: self.schema.relation(relation), source: *id };
-                self.needs.add(place.relation, Privilege::Select, Vec::new());
                 if let Some(condition) = Expr::all(self.using(place, PolicyCommand::Select, open)?) {
                     *source = Source::Filtered { relation, condition: Box::new(condition) };
                 }

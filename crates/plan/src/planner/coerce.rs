@@ -58,6 +58,10 @@ impl Planner<'_> {
             });
         }
         let ty = expr.ty();
+        if let Type::Array(_) = ty.base() {
+            let message = format!("could not find array type for data type {}", ty.base().sql_name());
+            return Err(DatabaseError::new("42704", message).into());
+        }
         self.check_operator(&ty, operator)?;
         let list = texts.iter().map(|text| self.operand(&ty, operator, text)).collect::<Result<Vec<_>, _>>()?;
         if list.is_empty() {
@@ -86,11 +90,13 @@ impl Planner<'_> {
         }
         self.check_operator(left, operator)?;
         if operator.takes_pattern() {
-            check_pattern(operator, text)?;
             return Ok(Expr::value(Value::text(text), Type::Text));
         }
         let ty = unsized_type(left.base());
-        let value = value::parse(text, &ty, &self.limits.clock)?;
+        let value = value::parse(text, &ty, &self.limits.clock).unwrap_or_else(|fault| {
+            self.literal_fault.borrow_mut().get_or_insert(fault);
+            Value::Null
+        });
         Ok(Expr::value(value, ty))
     }
 
@@ -136,7 +142,7 @@ impl Planner<'_> {
         columns: &[&Column],
         missing_default: bool,
         single: bool,
-    ) -> Result<RowSource, PlanError> {
+    ) -> Result<RowSource, DatabaseError> {
         if self.capabilities.reads_literals {
             return Ok(RowSource::Json { text: rows.json.clone(), single });
         }
@@ -157,11 +163,11 @@ impl Planner<'_> {
 }
 
 /// The objects of a body, their values still text.
-fn objects(json: &[u8]) -> Result<Vec<HashMap<String, &RawValue>>, PlanError> {
+fn objects(json: &[u8]) -> Result<Vec<HashMap<String, &RawValue>>, DatabaseError> {
     let is_array = json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     let parsed =
         if is_array { serde_json::from_slice(json) } else { serde_json::from_slice(json).map(|object| vec![object]) };
-    parsed.map_err(|error| DatabaseError::new("22P02", format!("invalid input syntax for type json: {error}")).into())
+    parsed.map_err(|error| DatabaseError::new("22P02", format!("invalid input syntax for type json: {error}")))
 }
 
 fn comparison(left: Expr, operator: Operator, right: Expr) -> Expr {
@@ -169,14 +175,6 @@ fn comparison(left: Expr, operator: Operator, right: Expr) -> Expr {
         Operator::IsDistinct => Expr::IsDistinct { left: Box::new(left), right: Box::new(right), negated: false },
         other => Expr::call(other.symbol(), vec![left, right], Type::Bool),
     }
-}
-
-/// Refuses a regular expression that cannot be read, also where no row would ever be matched against it.
-fn check_pattern(operator: Operator, text: &str) -> Result<(), PlanError> {
-    if matches!(operator, Operator::Match | Operator::IMatch) {
-        value::regex(text, operator == Operator::IMatch)?;
-    }
-    Ok(())
 }
 
 /// A literal is read without the column's length: `'abcd'` may be compared with a `varchar(3)`.

@@ -10,7 +10,7 @@ mod resolve;
 mod types;
 mod write;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -74,6 +74,8 @@ struct Planner<'a> {
     limits: &'a Limits,
     rights: Rights<'a>,
     needs: Needs,
+    /// A literal that its type does not take, kept until names and operators have been looked at: PostgreSQL's order.
+    literal_fault: RefCell<Option<DatabaseError>>,
     next_source: Cell<u32>,
 }
 
@@ -88,7 +90,7 @@ impl<'a> Planner<'a> {
             return Err(DatabaseError::new("22023", format!("role \"{}\" does not exist", session.role)).into());
         }
         let rights = Rights::of(schema, &session.role);
-        Ok(Self { schema, capabilities, limits, rights, needs: Needs::default(), next_source: Cell::new(1) })
+        Ok(Self { schema, capabilities, limits, rights, needs: Needs::default(), literal_fault: RefCell::default(), next_source: Cell::new(1) })
     }
 
     fn read(&self, read: &Read) -> Result<(Work, RowsWanted), PlanError> {

@@ -2,7 +2,7 @@
 
 use crate::error::{DatabaseError, PlanError};
 use crate::expr::{Expr, SourceId};
-use crate::plan::{ConflictPlan, DeletePlan, InsertPlan, Node, ReturningPlan, RowCheck, UpdatePlan};
+use crate::plan::{ConflictPlan, DeletePlan, InsertPlan, Node, ReturningPlan, RowCheck, RowSource, UpdatePlan};
 use crate::query::{Conflict, Delete, Filter, Insert, Resolution, Returning, Selection, Update};
 use crate::schema::{Column, ColumnId, PolicyCommand, Privilege, Relation};
 
@@ -79,12 +79,21 @@ impl<'a> Planner<'a> {
         let condition = self.written_rows(relation, &update.filter, PolicyCommand::Update, (reads, &returning))?;
         let mut checks = self.row_checks(relation, PolicyCommand::Update, false)?;
         checks.extend(self.reading_checks(relation, reads)?);
+        if ids.is_empty() {
+            // Nothing is set: PostgREST asks the database nothing, so nothing is read or asked for.
+            self.needs.forget();
+            self.literal_fault.take();
+        }
         self.authorize()?;
-        let row = self.rows(&update.row, &columns, update.missing_default, true)?;
+        let (row, fault) = match self.rows(&update.row, &columns, update.missing_default, true) {
+            Ok(row) => (row, None),
+            Err(fault) => (RowSource::Values(Vec::new()), Some(fault)),
+        };
         Ok(UpdatePlan {
             relation: relation.id,
             columns: ids,
             row,
+            fault,
             missing_default: update.missing_default,
             condition,
             checks,

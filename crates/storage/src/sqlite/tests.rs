@@ -206,6 +206,7 @@ fn update(columns: &[u16], row: Vec<Cell>, condition: Option<Expr>) -> UpdatePla
         relation: FILMS,
         columns: columns.iter().map(|id| ColumnId(*id)).collect(),
         row: RowSource::Values(vec![row]),
+        fault: None,
         missing_default: false,
         condition,
         checks: Vec::new(),

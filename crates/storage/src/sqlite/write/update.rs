@@ -20,6 +20,10 @@ use crate::sql::{Param, Renderer, quote_identifier};
 type Cells<'c> = [(ColumnId, &'c Cell)];
 
 pub(super) fn update(target: Target<'_>, plan: &UpdatePlan) -> Result<Written, EngineError> {
+    if let Some(fault) = &plan.fault {
+        let rows = target.rowids(plan.condition.as_ref())?;
+        return if rows.is_empty() { Ok(Written::default()) } else { Err(fault.clone().into()) };
+    }
     let cells: Vec<_> = match values_of(&plan.row)?.first() {
         Some(cells) => plan.columns.iter().copied().zip(cells).collect(),
         None => Vec::new(),
