@@ -206,10 +206,10 @@ impl<'a> Planner<'a> {
         let (permissive, restrictive): (Vec<_>, Vec<_>) = policies.iter().partition(|policy| policy.permissive);
         let mut conditions = vec![Expr::any(permissive.into_iter().map(stored).collect())];
         conditions.extend(restrictive.into_iter().map(stored));
-        let conditions = conditions.into_iter().map(Expr::folded).filter(|condition| !condition.is_true());
-        let conditions = conditions.map(|condition| self.instance(condition, place.source, open)).collect();
+        let condition = Expr::And(conditions).folded();
+        let condition = if condition.is_true() { Ok(None) } else { self.instance(condition, place.source, open).map(Some) };
         open.pop();
-        conditions
+        Ok(condition?.into_iter().collect())
     }
 
     /// What new rows must satisfy, for one command: first any permissive policy, then each restrictive one.

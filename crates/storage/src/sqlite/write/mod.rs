@@ -41,7 +41,14 @@ struct Written {
     rows: u64,
     inserted: u64,
     /// The rows as JSON, where they had to be read before they went.
-    body: Option<Vec<u8>>,
+    body: Option<Body>,
+}
+
+/// Written rows as JSON. An inner embed may leave some of them out.
+#[derive(Debug)]
+struct Body {
+    json: Vec<u8>,
+    rows: u64,
 }
 
 /// Why a statement did not write.
@@ -79,8 +86,9 @@ pub(super) fn write(
         }
         Work::Read { .. } => return Err(EngineError::Internal { reason: "a read is no write".into() }),
     };
-    check_rows(rows_wanted, written.rows)?;
-    outcome(target, written, returning, count)
+    let outcome = outcome(target, written, returning, count)?;
+    check_rows(rows_wanted, outcome.rows)?;
+    Ok(outcome)
 }
 
 fn outcome(
@@ -103,10 +111,13 @@ fn outcome(
             }
         }
         ReturningPlan::Rows(node) => {
-            outcome.body = match written.body {
-                Some(body) => body.into(),
-                None => returning::rows(target, node, &written.rowids)?.into(),
+            let body = match written.body {
+                Some(body) => body,
+                None => returning::rows(target, node, &written.rowids)?,
             };
+            outcome.rows = body.rows;
+            outcome.total = count.map(|_| body.rows);
+            outcome.body = body.json.into();
         }
     }
     Ok(outcome)

@@ -7,24 +7,25 @@ use roadbed_plan::{EngineError, Value};
 
 use super::super::error::{engine_error, internal};
 use super::super::read::{Level, value_of};
-use super::{Target, json_list};
+use super::{Body, Target, json_list};
 use crate::sql::{Dialect, Mode, Param, Rendered, RenderedNode, Renderer, quote_identifier};
 
 /// The rows with these rowids as a JSON array: in their order, unless the node has one or a limit.
-pub(super) fn rows(target: Target<'_>, node: &Node, rowids: &[i64]) -> Result<Vec<u8>, EngineError> {
+pub(super) fn rows(target: Target<'_>, node: &Node, rowids: &[i64]) -> Result<Body, EngineError> {
     let as_written = node.order.is_empty() && node.limit.is_none() && node.offset == 0;
     let rendered = statement(target, node, as_written);
-    let mut body = vec![b'['];
+    let mut json = vec![b'['];
+    let mut found = 0;
     let mut level = Level::open(target.request, &rendered)?;
     if as_written {
         for rowid in rowids {
-            level.append_rows_of(rowid, &mut body)?;
+            found += level.append_rows_of(rowid, &mut json)?;
         }
     } else {
-        level.append_rows_of(&json_list(rowids), &mut body)?;
+        found += level.append_rows_of(&json_list(rowids), &mut json)?;
     }
-    body.push(b']');
-    Ok(body)
+    json.push(b']');
+    Ok(Body { json, rows: found })
 }
 
 /// The node over the rows whose rowid is (or, as a JSON list, rowids are) bound as the first parameter.
