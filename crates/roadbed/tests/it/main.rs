@@ -1,8 +1,9 @@
 //! The whole program through its HTTP door, on every engine.
 //!
 //! [`cases`] plays the files of `tests/cases`; [`harness`] makes the worlds that they and all other tests ask;
-//! [`rules`] holds what ARCHITECTURE.md promises.
+//! [`oracle`] compares the engines on random input; [`rules`] holds what ARCHITECTURE.md promises.
 
 mod cases;
 mod harness;
+mod oracle;
 mod rules;
