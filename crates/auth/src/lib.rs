@@ -38,6 +38,11 @@ impl Authenticator {
         Ok(Self { keys, api_keys, settings, clock })
     }
 
+    /// The API key that pages carry in public: it makes its bearer anonymous, no more.
+    pub fn publishable_key(&self) -> Option<&str> {
+        self.api_keys.as_ref().map(ApiKeys::publishable)
+    }
+
     /// The caller that `headers` prove.
     ///
     /// A bearer token decides; without one the `apikey` header does; without either the caller is anonymous.

@@ -11,7 +11,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Router, middleware as layer};
+use axum::{Json, Router, middleware as layer};
 use roadbed_auth::Authenticator;
 use roadbed_plan::Database;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -34,13 +34,14 @@ pub(crate) struct Http {
 pub(crate) fn router(http: Http) -> Router {
     let rest = http
         .rest
-        .layer(layer::from_fn_with_state(http.authenticator, middleware::session))
+        .layer(layer::from_fn_with_state(http.authenticator.clone(), middleware::session))
         .layer(RequestBodyLimitLayer::new(http.limits.body_bytes))
         .layer(DefaultBodyLimit::disable());
     let limit = Duration::from_secs(http.limits.request_seconds);
     Router::new()
         .route("/healthz", get(alive))
         .route("/readyz", get(ready).with_state(http.database))
+        .route("/.well-known/roadbed.json", get(introduction).with_state(http.authenticator.clone()))
         .nest("/rest/v1", rest)
         .fallback_service(ServeDir::new(http.public).fallback(get(error_response::not_found)))
         .layer(layer::from_fn_with_state(limit, middleware::time_limit))
@@ -48,6 +49,11 @@ pub(crate) fn router(http: Http) -> Router {
         .layer(cors(&http.cors))
         .layer(CatchPanicLayer::custom(error_response::panicked))
         .layer(layer::from_fn(middleware::log))
+}
+
+/// What a page must know to call the API. The key is one for the public, as its name says.
+async fn introduction(State(authenticator): State<Arc<Authenticator>>) -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "publishable": authenticator.publishable_key(), "rest": "/rest/v1" }))
 }
 
 /// The process runs.
