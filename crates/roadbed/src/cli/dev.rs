@@ -1,5 +1,6 @@
 //! `roadbed dev`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +19,16 @@ pub(super) async fn run(common: &Common) -> miette::Result<()> {
     let applied = migrate::up(&settings, &*engine).await?;
     let seeded = is_new && db::seed(&settings, &*engine).await?;
     let _watch = watch(&settings, &engine);
-    let shown = settings.clone();
+    let mut shown = settings.clone();
     let summary = format!("{} migrations applied{}", applied.len(), if seeded { ", seed loaded" } else { "" });
-    serve::until_signal(settings, engine, move |server| welcome(&shown, server, &summary)).await
+    let ready = move |server: &Server, address: SocketAddr| {
+        // Port 0 asks for any free one.
+        if shown.server.listen.ends_with(":0") {
+            shown.server.listen = address.to_string();
+        }
+        welcome(&shown, server, &summary)
+    };
+    serve::until_signal(settings, engine, ready).await
 }
 
 fn welcome(settings: &Settings, server: &Server, summary: &str) -> miette::Result<()> {

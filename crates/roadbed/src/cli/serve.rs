@@ -1,8 +1,10 @@
 //! `roadbed serve`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::Args;
+use miette::IntoDiagnostic;
 use roadbed_plan::engine::MigrationError;
 use roadbed_plan::{Engine, EngineError};
 use tokio::sync::watch;
@@ -26,23 +28,20 @@ pub(super) async fn run(serve: &Serve) -> miette::Result<()> {
     if serve.migrate {
         migrate::up(&settings, &*engine).await?;
     }
-    let address = settings.server.listen.clone();
-    until_signal(settings, engine, |_| {
-        tracing::info!(address, "serving");
-        Ok(())
-    })
-    .await
+    until_signal(settings, engine, |_, _| Ok(())).await
 }
 
-/// Serves until a stop signal; `ready` is called when callers can connect.
+/// Serves until a stop signal; `ready` is called when callers can connect, with the address that they can.
 pub(super) async fn until_signal(
     settings: Settings,
     engine: Arc<dyn Engine>,
-    ready: impl FnOnce(&Server) -> miette::Result<()>,
+    ready: impl FnOnce(&Server, SocketAddr) -> miette::Result<()>,
 ) -> miette::Result<()> {
     let server = open(settings, engine).await?;
     let listener = server.listen().await.map_err(report::start)?;
-    ready(&server)?;
+    let address = listener.local_addr().into_diagnostic()?;
+    ready(&server, address)?;
+    tracing::info!(%address, "serving");
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(async move {
         stop_signal().await;

@@ -4,6 +4,8 @@
 //! [`oracle`] compares the engines on random input; [`rules`] holds what ARCHITECTURE.md promises.
 
 mod cases;
+mod crash;
 mod harness;
 mod oracle;
+mod process;
 mod rules;
