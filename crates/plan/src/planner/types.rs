@@ -9,7 +9,7 @@ use crate::value::Type;
 ///
 /// # Errors
 /// PostgreSQL's 42704 when there is none. Engines that read literals know types of their own, so an
-/// unknown name is left to them, as one quoted identifier.
+/// unknown name is left to them; what renders it takes care that it stays one name.
 pub(super) fn type_named(schema: &Schema, capabilities: Capabilities, name: &str) -> Result<Type, PlanError> {
     let lower = name.trim().to_ascii_lowercase();
     if let Some(item) = lower.strip_suffix("[]") {
@@ -26,7 +26,7 @@ pub(super) fn type_named(schema: &Schema, capabilities: Capabilities, name: &str
         return Ok(Type::Domain(found.clone()));
     }
     if capabilities.reads_literals {
-        return Ok(Type::Other(format!("\"{}\"", lower.replace('"', "\"\"")).into()));
+        return Ok(Type::Other(lower.into()));
     }
     Err(DatabaseError::new("42704", format!("type \"{lower}\" does not exist")).into())
 }

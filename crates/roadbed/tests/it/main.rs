@@ -6,6 +6,7 @@
 mod cases;
 mod crash;
 mod harness;
+mod injection;
 mod oracle;
 mod process;
 mod rules;

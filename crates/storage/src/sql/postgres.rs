@@ -127,20 +127,29 @@ pub(crate) fn type_name(ty: &Type) -> String {
     }
 }
 
-/// A type's name as the engine gave it or a caller wrote it: words and sizes stay, all else is quoted away.
+/// Types of the standard whose names have several words.
+const WORDS_OF_TYPES: &[&str] = &["bit varying", "character varying", "double precision", "time with time zone"];
+
+/// A type's name as the engine gave it or a caller wrote it. Its words are quoted, for they may be keywords; sizes stay.
+/// Two words must be a known type: as `int from secrets` they would go on with the statement.
 fn other_type_name(name: &str) -> String {
     let (item, brackets) = match name.strip_suffix("[]") {
         Some(item) => (item, "[]"),
         None => (name, ""),
     };
-    let (words, sizes) = match item.strip_suffix(')').and_then(|item| item.split_once('(')) {
-        Some((words, sizes)) => (words, Some(sizes)),
-        None => (item, None),
-    };
-    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | ' ' | '.');
     let is_size = |c: char| c.is_ascii_digit() || matches!(c, ',' | ' ');
-    let plain = words.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && words.chars().all(is_word)
-        && sizes.is_none_or(|sizes| sizes.chars().all(is_size));
-    if plain { name.to_owned() } else { format!("{}{brackets}", quote_identifier(item)) }
+    let sized = item.strip_suffix(')').and_then(|item| item.split_once('('));
+    let (words, sizes) = match sized.filter(|(_, sizes)| sizes.chars().all(is_size)) {
+        Some((words, sizes)) => (words, format!("({sizes})")),
+        None => (item, String::new()),
+    };
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let written = if WORDS_OF_TYPES.contains(&words) {
+        words.to_owned()
+    } else if words.split('.').all(|word| !word.is_empty() && word.chars().all(is_word)) {
+        words.split('.').map(quote_identifier).collect::<Vec<_>>().join(".")
+    } else {
+        return format!("{}{brackets}", quote_identifier(item));
+    };
+    format!("{written}{sizes}{brackets}")
 }

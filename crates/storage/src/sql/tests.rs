@@ -139,10 +139,14 @@ fn counting_ignores_the_limit_and_shares_session_values() {
 #[test]
 fn a_type_that_only_the_engine_knows_cannot_carry_sql() {
     for (name, written) in [
-        ("tsvector", "tsvector"),
+        ("tsvector", "\"tsvector\""),
+        ("null", "\"null\""),
+        ("public.citext", "\"public\".\"citext\""),
         ("geometry(Point,4326)", "\"geometry(Point,4326)\""),
-        ("vector(3)[]", "vector(3)[]"),
+        ("vector(3)[]", "\"vector\"(3)[]"),
         ("text) from secrets --", "\"text) from secrets --\""),
+        ("bit varying(3)", "bit varying(3)"),
+        ("text from secrets", "\"text from secrets\""),
         ("text)from(secrets", "\"text)from(secrets\""),
     ] {
         assert_eq!(type_name(&Type::Other(name.into())), written);
