@@ -1,15 +1,21 @@
 //! The one door to data: `Database::run(session, query)`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::lock::Mutex;
 
 use crate::engine::{Engine, EngineError, MigrationError, Outcome};
 use crate::error::PlanError;
+use crate::plan::Plan;
 use crate::planner::{self, Limits};
 use crate::query::Query;
 use crate::schema::Schema;
 use crate::session::Session;
+
+/// How often one request is planned again because migrations keep being applied under it.
+const REPLANS: usize = 3;
 
 /// A database behind its planner. Nothing reaches the engine without having been authorized.
 #[derive(Debug)]
@@ -17,6 +23,7 @@ pub struct Database {
     engine: Arc<dyn Engine>,
     schema: ArcSwap<Schema>,
     limits: Limits,
+    reloading: Mutex<()>,
 }
 
 /// Why a query has no outcome.
@@ -33,7 +40,7 @@ impl Database {
     /// When the engine cannot tell its schema.
     pub async fn open(engine: Arc<dyn Engine>, limits: Limits) -> Result<Self, MigrationError> {
         let schema = ArcSwap::from_pointee(engine.schema().await?);
-        Ok(Self { engine, schema, limits })
+        Ok(Self { engine, schema, limits, reloading: Mutex::new(()) })
     }
 
     /// Plans, authorizes and carries out one query in one transaction.
@@ -41,8 +48,48 @@ impl Database {
     /// # Errors
     /// When the query cannot be planned or the engine refuses it; nothing was changed then.
     pub async fn run(&self, session: &Session, query: Query) -> Result<Outcome, RunError> {
-        let plan = planner::plan(self.schema.load_full(), self.engine.capabilities(), &self.limits, session, query)?;
-        Ok(self.engine.execute(&plan).await?)
+        for _ in 0..REPLANS {
+            let plan = self.plan(session, query.clone())?;
+            let failed = match self.engine.execute(&plan).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(error) => error,
+            };
+            if !self.is_outdated(&plan, &failed).await {
+                return Err(failed.into());
+            }
+            if let Err(error) = self.reload_after(plan.schema.version).await {
+                let retry_after = Duration::from_secs(1);
+                return Err(EngineError::Unavailable { reason: error.to_string(), retry_after }.into());
+            }
+        }
+        Err(EngineError::Busy { retry_after: Duration::from_secs(1) }.into())
+    }
+
+    fn plan(&self, session: &Session, query: Query) -> Result<Plan, PlanError> {
+        planner::plan(self.schema.load_full(), self.engine.capabilities(), &self.limits, session, query)
+    }
+
+    /// Whether `error` came of a plan over a schema that migrations have replaced meanwhile.
+    async fn is_outdated(&self, plan: &Plan, error: &EngineError) -> bool {
+        match error {
+            EngineError::SchemaChanged => true,
+            // A name that the planner knew is unknown to the database.
+            EngineError::Database(error) if matches!(&*error.sqlstate, "42P01" | "42703") => {
+                let applied = self.engine.applied().await;
+                applied.is_ok_and(|applied| applied.len() as u64 != plan.schema.version)
+            }
+            EngineError::Database(_)
+            | EngineError::RowCount { .. }
+            | EngineError::Unavailable { .. }
+            | EngineError::Busy { .. }
+            | EngineError::Internal { .. } => false,
+        }
+    }
+
+    /// Reads the schema again unless somebody else has done so since `version`.
+    async fn reload_after(&self, version: u64) -> Result<(), MigrationError> {
+        let _one_at_a_time = self.reloading.lock().await;
+        if self.schema.load().version == version { self.reload().await } else { Ok(()) }
     }
 
     /// What exists, as of the last [`Database::reload`].

@@ -109,6 +109,9 @@ pub enum EngineError {
     /// The database is away.
     #[error("the database cannot be reached: {reason}")]
     Unavailable { reason: String, retry_after: Duration },
+    /// Migrations were applied since the plan was made; nothing was done. [`crate::Database::run`] plans again.
+    #[error("the schema has changed")]
+    SchemaChanged,
     /// No connection or place in the queue became free in time.
     #[error("too many requests are waiting")]
     Busy { retry_after: Duration },

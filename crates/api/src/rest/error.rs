@@ -266,7 +266,7 @@ fn engine(error: &EngineError, caller: Caller) -> Answer {
             let message = "Database connection error. Retrying the connection.";
             Answer::new(StatusCode::SERVICE_UNAVAILABLE, "PGRST000", message)
         }
-        EngineError::Busy { .. } => {
+        EngineError::SchemaChanged | EngineError::Busy { .. } => {
             let message = "Timed out acquiring connection from connection pool.";
             Answer::new(StatusCode::SERVICE_UNAVAILABLE, "PGRST003", message)
         }

@@ -207,7 +207,8 @@ impl<'a> Planner<'a> {
         let mut conditions = vec![Expr::any(permissive.into_iter().map(stored).collect())];
         conditions.extend(restrictive.into_iter().map(stored));
         let condition = Expr::And(conditions).folded();
-        let condition = if condition.is_true() { Ok(None) } else { self.instance(condition, place.source, open).map(Some) };
+        let condition =
+            if condition.is_true() { Ok(None) } else { self.instance(condition, place.source, open).map(Some) };
         open.pop();
         Ok(condition?.into_iter().collect())
     }

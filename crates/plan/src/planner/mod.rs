@@ -90,7 +90,15 @@ impl<'a> Planner<'a> {
             return Err(DatabaseError::new("22023", format!("role \"{}\" does not exist", session.role)).into());
         }
         let rights = Rights::of(schema, &session.role);
-        Ok(Self { schema, capabilities, limits, rights, needs: Needs::default(), literal_fault: RefCell::default(), next_source: Cell::new(1) })
+        Ok(Self {
+            schema,
+            capabilities,
+            limits,
+            rights,
+            needs: Needs::default(),
+            literal_fault: RefCell::default(),
+            next_source: Cell::new(1),
+        })
     }
 
     fn read(&self, read: &Read) -> Result<(Work, RowsWanted), PlanError> {

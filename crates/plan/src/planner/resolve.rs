@@ -110,6 +110,10 @@ impl<'a> Planner<'a> {
             Some(name) => Expr::Cast { ty: type_named(self.schema, self.capabilities, name)?, expr: Box::new(expr) },
         };
         let name = alias.map_or_else(|| field_name(field), str::to_owned);
+        if name.is_empty() {
+            let message = "zero-length delimited identifier at or near \"\"\"\"";
+            return Err(DatabaseError::new("42601", message).into());
+        }
         Ok(Output::Value { name, expr })
     }
 

@@ -26,6 +26,8 @@ pub struct ColumnId(pub u16);
 /// Everything that exists, at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Schema {
+    /// How many migrations had been applied when it was read. A plan is carried out on this version only.
+    pub version: u64,
     /// By id, in the order of creation.
     pub relations: BTreeMap<RelationId, Arc<Relation>>,
     /// `(schema, name)` to id.

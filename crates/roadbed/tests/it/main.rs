@@ -7,6 +7,7 @@ mod cases;
 mod crash;
 mod harness;
 mod injection;
+mod live;
 mod oracle;
 mod process;
 mod rules;

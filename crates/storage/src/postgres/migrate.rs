@@ -48,12 +48,6 @@ const HOME: &str = "
 const APPLIED: &str = "select name, checksum, (extract(epoch from applied_at) * 1000000)::bigint \
     from roadbed.migrations order by name collate \"C\"";
 
-/// The migrations that were applied, in their order.
-pub(super) async fn applied(config: &Config) -> Result<Vec<AppliedMigration>, MigrationError> {
-    let client = open(config).await?;
-    read_applied(&client).await
-}
-
 /// Applies what is new and returns the names.
 pub(super) async fn migrate(config: &Config, migrations: &[Migration]) -> Result<Vec<String>, MigrationError> {
     let client = open(config).await?;
@@ -89,7 +83,7 @@ async fn open(config: &Config) -> Result<Client, MigrationError> {
     open_client(config).await.map_err(|error| MigrationError::Engine(unavailable(reason(&error))))
 }
 
-async fn read_applied(client: &Client) -> Result<Vec<AppliedMigration>, MigrationError> {
+pub(super) async fn read_applied(client: &Client) -> Result<Vec<AppliedMigration>, MigrationError> {
     let home = client.query_typed("select to_regclass('roadbed.migrations') is not null", &[]).await.map_err(fault)?;
     let has_home = home.first().is_some_and(|row| row.get(0));
     if !has_home {

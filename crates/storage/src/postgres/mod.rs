@@ -109,13 +109,17 @@ impl Engine for PostgresEngine {
         let mut lease = self.pool.acquire().await?;
         let schema = introspect::read_schema(&lease.connection().client).await;
         let schema = schema.map_err(|error| error::engine_error(&error))?;
+        let applied = migrate::read_applied(&lease.connection().client).await?;
         lease.give_back();
         self.pool.forget_prepared();
-        Ok(schema)
+        Ok(Schema { version: applied.len() as u64, ..schema })
     }
 
     async fn applied(&self) -> Result<Vec<AppliedMigration>, MigrationError> {
-        migrate::applied(&self.config).await
+        let mut lease = self.pool.acquire().await?;
+        let applied = migrate::read_applied(&lease.connection().client).await?;
+        lease.give_back();
+        Ok(applied)
     }
 
     async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<String>, MigrationError> {

@@ -203,9 +203,19 @@ fn apply_one(
     let record = "INSERT INTO \"roadbed.migrations\" (name, checksum, sql, applied_at) VALUES (?1, ?2, ?3, ?4)";
     let values = (&migration.name, migration.checksum(), &migration.sql, clock.unix_micros());
     transaction.execute(record, values).map_err(engine_error)?;
+    let version = before.len() + 1;
+    transaction.execute_batch(&format!("PRAGMA user_version = {version}")).map_err(engine_error)?;
+    Arc::make_mut(&mut schema).version = version as u64;
     commit(&transaction, &schema, &file)?;
-    *folded = Some((before.len() + 1, schema));
+    *folded = Some((version, schema));
     Ok(true)
+}
+
+/// How many migrations the database has, told without reading their table.
+pub(super) fn version(connection: &Connection) -> Result<u64, EngineError> {
+    let mut statement = connection.prepare_cached("PRAGMA user_version").map_err(engine_error)?;
+    let version: i64 = statement.query_row((), |row| row.get(0)).map_err(engine_error)?;
+    Ok(version.unsigned_abs())
 }
 
 fn fold(connection: &Connection) -> Result<Arc<Schema>, MigrationError> {
@@ -222,6 +232,7 @@ fn fold(connection: &Connection) -> Result<Arc<Schema>, MigrationError> {
         let path = format!("{name}.sql");
         read_sql::fold(&mut schema, &SqlFile { path: &path, text: &text })?;
     }
+    Arc::make_mut(&mut schema).version = version(connection)?;
     Ok(schema)
 }
 
@@ -258,7 +269,10 @@ fn located(file: &SqlFile<'_>, place: (usize, usize), error: EngineError) -> Mig
             let words = reason.split(" in ").next().unwrap_or_default();
             (None, format!("SQLite cannot do this: {words}"), None)
         }
-        away @ (EngineError::RowCount { .. } | EngineError::Unavailable { .. } | EngineError::Busy { .. }) => {
+        away @ (EngineError::RowCount { .. }
+        | EngineError::SchemaChanged
+        | EngineError::Unavailable { .. }
+        | EngineError::Busy { .. }) => {
             return away.into();
         }
     };

@@ -85,6 +85,7 @@ impl SqliteEngine {
         let plan = plan.clone();
         let (reply, answer) = oneshot::channel();
         let write = Box::new(move |connection: &SqliteConnection| {
+            check_version(connection, plan.schema.version)?;
             write::write(connection.start(&plan.session), &plan.schema, &plan.work, plan.rows_wanted)
         });
         self.submit(Task::Write(PendingWrite { write, reply })).await?;
@@ -129,7 +130,12 @@ impl Engine for SqliteEngine {
             Work::Read { node, count } => {
                 let work = read_work(&plan.schema, node, *count, plan.rows_wanted);
                 let session = plan.session.clone();
-                self.read(move |connection| read_as(connection, &session, &work)).await
+                let version = plan.schema.version;
+                self.read(move |connection| {
+                    check_version(connection, version)?;
+                    read_as(connection, &session, &work)
+                })
+                .await
             }
             Work::Insert(_) | Work::Update(_) | Work::Delete(_) => self.write(plan).await,
         }
@@ -200,6 +206,11 @@ fn read_as(connection: &SqliteConnection, session: &Session, work: &ReadWork) ->
     let outcome = read::read(connection.start(session), work);
     connection.finish();
     outcome
+}
+
+/// Grants and policies are in the plan, so a plan of an older schema must not run, not even once.
+fn check_version(connection: &SqliteConnection, version: u64) -> Result<(), EngineError> {
+    if migrate::version(&connection.sql)? == version { Ok(()) } else { Err(EngineError::SchemaChanged) }
 }
 
 impl std::fmt::Debug for Threads {
