@@ -17,6 +17,9 @@ pub(crate) fn start_logs(log: &Log) {
         LogFormat::Auto => !on_terminal,
     };
     // An error means that logs were started before, by a program that embeds this crate.
-    let _ =
-        if as_json { builder.json().flatten_event(true).try_init() } else { builder.with_ansi(on_terminal).try_init() };
+    let _ = if as_json {
+        builder.json().flatten_event(true).with_span_list(false).try_init()
+    } else {
+        builder.with_ansi(on_terminal).try_init()
+    };
 }
