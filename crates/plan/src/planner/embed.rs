@@ -44,13 +44,16 @@ impl<'a> Planner<'a> {
             all.iter().filter(|r| r.is_meant(&embed.target, embed.hint.as_deref())).copied().collect();
         match found.len() {
             1 => Ok(found.remove(0)),
-            0 => Err(PlanError::NoRelationship {
-                schema: from.schema.clone(),
-                from: from.name.clone(),
-                to: embed.target.clone(),
-                hint: embed.hint.clone(),
-                closest: closest(&embed.target, all.iter().map(|r| r.to.name.as_str())).map(str::to_owned),
-            }),
+            0 => {
+                let closest = closest(&embed.target, all.iter().map(|r| r.to.name.as_str()));
+                Err(PlanError::NoRelationship {
+                    schema: from.schema.clone(),
+                    from: from.name.clone(),
+                    to: embed.target.clone(),
+                    hint: embed.hint.clone(),
+                    closest: closest.filter(|closest| *closest != embed.target).map(str::to_owned),
+                })
+            }
             _ => Err(PlanError::AmbiguousRelationship {
                 from: from.name.clone(),
                 to: embed.target.clone(),

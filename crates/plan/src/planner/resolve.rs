@@ -56,6 +56,7 @@ impl<'a> Planner<'a> {
         conditions.extend(node.condition.take());
         conditions.extend(filters);
         node.condition = Expr::all(conditions);
+        node.forget_empty_embeds();
         Ok(node)
     }
 
@@ -210,6 +211,16 @@ impl<'a> Planner<'a> {
         let mut select = self.embedded_rows(place, embed);
         select.outputs = vec![SelectOutput { name: "value".into(), expr }];
         Ok(Expr::Scalar { select: Box::new(select), ty })
+    }
+}
+
+impl Node {
+    /// An embed without columns is there for the filters that name it; the answer has no key for it.
+    pub(super) fn forget_empty_embeds(&mut self) {
+        self.outputs.retain(|output| match output {
+            Output::Embed(embed) => !embed.node.outputs.is_empty(),
+            Output::Value { .. } => true,
+        });
     }
 }
 

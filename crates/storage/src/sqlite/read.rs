@@ -92,6 +92,8 @@ impl ToSql for Stored<'_> {
             Value::Null => ValueRef::Null,
             Value::Bool(value) => ValueRef::Integer(i64::from(*value)),
             Value::Int(value) => ValueRef::Integer(*value),
+            // As in a computed value: SQLite has no NaN.
+            Value::Float(value) if value.is_nan() => ValueRef::Text(b"NaN"),
             Value::Float(value) => ValueRef::Real(*value),
             Value::Text(text) => ValueRef::Text(text.as_bytes()),
             Value::Bytes(bytes) => ValueRef::Blob(bytes),
