@@ -96,8 +96,9 @@ fn role_session(role: &str) -> Session {
 
 /// The token of `Bearer <token>`, whose scheme is read without regard to case (RFC 9110, section 11.1).
 fn bearer_token(header: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = header.split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+    let (scheme, token) = header.split_at_checked(6)?;
+    let is_bearer = scheme.eq_ignore_ascii_case(b"bearer") && token.first().is_none_or(|byte| *byte == b' ');
+    is_bearer.then(|| token.trim_ascii())
 }
 
 #[cfg(test)]

@@ -62,10 +62,9 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Every way from `from` to a relation that the caller may know of.
+    /// Every way from `from` to a relation of its schema that the caller may know of.
     fn relationships(&self, from: &'a Relation) -> Vec<Relationship<'a>> {
-        let exposed =
-            |relation: &Relation| self.limits.schemas.contains(&relation.schema) && self.rights.may_see(relation);
+        let is_known = |relation: &Relation| relation.schema == from.schema && self.rights.may_see(relation);
         let mut found = Vec::new();
         for key in &from.foreign_keys {
             let to = self.schema.relation(key.target);
@@ -84,7 +83,7 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        found.retain(|relationship| exposed(relationship.to));
+        found.retain(|relationship| is_known(relationship.to));
         found
     }
 

@@ -293,8 +293,8 @@ fn closest_column<'a>(name: &str, relation: &'a Relation) -> Option<&'a str> {
 /// The candidate most like `name`, if any is alike enough to be what was meant.
 pub(super) fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates
+        .filter(|candidate| strsim::normalized_levenshtein(name, candidate) > 0.4)
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }

@@ -42,7 +42,7 @@ pub(crate) fn router(http: Http) -> Router {
         .route("/healthz", get(alive))
         .route("/readyz", get(ready).with_state(http.database))
         .route("/.well-known/roadbed.json", get(introduction).with_state(http.authenticator.clone()))
-        .nest("/rest/v1", rest)
+        .nest("/rest/v1/", rest)
         .fallback_service(ServeDir::new(http.public).fallback(get(error_response::not_found)))
         .layer(layer::from_fn_with_state(limit, middleware::time_limit))
         .layer(layer::from_fn_with_state(http.limits.url_bytes, middleware::url_limit))
