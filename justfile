@@ -31,4 +31,4 @@ run *arguments:
 
 # Measure against hand-written handlers on the same drivers
 bench *arguments:
-    bin/bench {{ arguments }}
+    bench/run {{ arguments }}

@@ -31,22 +31,33 @@ async function show() {
   const todos = await rows(
     backend.from("todos").select("id,title,is_done").eq("list_id", list.id).order("id"),
   );
-  byId("todos").replaceChildren(...todos.map(item));
+  // What is on the page already stays there, so that nobody loses the line that she is typing in.
+  const shown = new Map([...byId("todos").children].map((element) => [element.dataset.id, element]));
+  for (const todo of todos) {
+    const id = String(todo.id);
+    fill(shown.get(id) ?? byId("todos").appendChild(item(id)), todo);
+    shown.delete(id);
+  }
+  shown.forEach((element) => element.remove());
   const left = todos.filter((todo) => !todo.is_done).length;
   byId("left").textContent = left === 0 ? "All done." : `${left} of ${todos.length} left`;
 }
 
-function item(todo) {
-  const element = byId("todo").content.cloneNode(true).firstElementChild;
+function fill(element, todo) {
   const [done, text] = element.querySelectorAll("input");
-  const table = backend.from("todos");
-  element.dataset.id = todo.id;
   done.checked = todo.is_done;
   done.setAttribute("aria-label", `Done: ${todo.title}`);
-  text.value = todo.title;
-  done.addEventListener("change", () => change(table.update({ is_done: done.checked }).eq("id", todo.id)));
-  text.addEventListener("change", () => change(table.update({ title: text.value }).eq("id", todo.id)));
-  element.querySelector(".delete").addEventListener("click", () => change(table.delete().eq("id", todo.id)));
+  if (text !== document.activeElement) text.value = todo.title;
+}
+
+function item(id) {
+  const element = byId("todo").content.cloneNode(true).firstElementChild;
+  element.dataset.id = id;
+  const [done, text] = element.querySelectorAll("input");
+  const todos = backend.from("todos");
+  done.addEventListener("change", () => change(todos.update({ is_done: done.checked }).eq("id", id)));
+  text.addEventListener("change", () => change(todos.update({ title: text.value }).eq("id", id)));
+  element.querySelector(".delete").addEventListener("click", () => change(todos.delete().eq("id", id)));
   return element;
 }
 

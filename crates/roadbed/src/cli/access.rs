@@ -71,6 +71,8 @@ fn print_text(rows: &[AccessRow]) {
     };
     print(&header, "rows");
     for row in rows {
-        print(&cells(row), &row.policies);
+        // PostgreSQL breaks a condition into lines of its own.
+        let policies: Vec<_> = row.policies.split_whitespace().collect();
+        print(&cells(row), &policies.join(" "));
     }
 }

@@ -3,6 +3,7 @@
 //! [`cases`] plays the files of `tests/cases`; [`harness`] makes the worlds that they and all other tests ask;
 //! [`oracle`] compares the engines on random input; [`rules`] holds what ARCHITECTURE.md promises.
 
+mod browser;
 mod cases;
 mod crash;
 mod harness;
@@ -11,3 +12,5 @@ mod live;
 mod oracle;
 mod process;
 mod rules;
+mod settings;
+mod tour;

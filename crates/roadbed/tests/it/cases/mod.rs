@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::harness::{On, World, engines, runtime, say, variable};
 use parse::CaseFile;
+pub(crate) use play::matches;
 
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")

@@ -38,7 +38,7 @@ pub(super) fn body_text(answer: &Answer) -> String {
 }
 
 /// Whether `text` is what `pattern` says; `…` in it stands for any text.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('…');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };

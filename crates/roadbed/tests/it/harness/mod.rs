@@ -12,12 +12,14 @@
 //! PostgreSQL is the server that `ROADBED_TEST_POSTGRES` names, or a private one that lives as long as this process.
 
 mod ask;
+mod empty;
 mod on;
 mod postgres;
 mod template;
 mod world;
 
 pub(crate) use ask::{Answer, Ask, Caller, api_keys};
+pub(crate) use empty::EmptyDatabase;
 pub(crate) use on::{On, each_engine, engines, runtime};
 pub(crate) use world::{Setup, World};
 

@@ -14,7 +14,7 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 /// Roles belong to the whole server, so databases that may make the same ones are filled one after the other.
 static FILLING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-fn fresh_name() -> String {
+pub(super) fn fresh_name() -> String {
     format!("roadbed_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
