@@ -69,6 +69,13 @@ pub fn connect(settings: &Settings) -> Result<Arc<dyn Engine>, StartError> {
     Ok(roadbed_storage::connect(&url, options, Clock::System)?)
 }
 
+/// # Errors
+/// When the address is taken or not this machine's.
+pub async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
+    let address = &settings.server.listen;
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address: address.clone(), source })
+}
+
 pub(crate) fn planner_limits(settings: &Settings) -> Limits {
     Limits {
         schemas: settings.rest.schemas.clone(),
@@ -121,13 +128,6 @@ impl Server {
             limits: self.settings.limits.clone(),
             cors: self.settings.cors.clone(),
         })
-    }
-
-    /// # Errors
-    /// When the address is taken or not this machine's.
-    pub async fn listen(&self) -> Result<TcpListener, StartError> {
-        let address = &self.settings.server.listen;
-        TcpListener::bind(address).await.map_err(|source| StartError::Listen { address: address.clone(), source })
     }
 
     /// Serves until `stop` says so, then lets running requests end.

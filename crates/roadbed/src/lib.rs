@@ -11,4 +11,4 @@ mod http;
 mod observe;
 mod secret;
 
-pub use assemble::{Server, StartError, connect};
+pub use assemble::{Server, StartError, connect, listen};

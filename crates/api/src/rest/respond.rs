@@ -13,6 +13,8 @@ use roadbed_plan::query::{Count, Resolution};
 use super::error::{self, RangeError, RestError};
 use super::parse::{Handling, Media, Missing, Reply, Representation, Verb, escaped};
 
+const LONGEST_LOCATION: usize = 4096;
+
 pub(super) fn response(outcome: Outcome, reply: &Reply) -> Response {
     let mut headers = HeaderMap::new();
     let (status, body) = match reply.verb {
@@ -35,7 +37,11 @@ pub(super) fn response(outcome: Outcome, reply: &Reply) -> Response {
 fn read(outcome: Outcome, reply: &Reply, headers: &mut HeaderMap) -> (StatusCode, Bytes) {
     put_content(headers, reply);
     let query = if reply.canonical.is_empty() { String::new() } else { format!("?{}", reply.canonical) };
-    put(headers, CONTENT_LOCATION, &format!("/{}{query}", escaped(&reply.relation)));
+    let location = format!("/{}{query}", escaped(&reply.relation));
+    // Clients refuse answers with long headers; Node's limit is 16 KiB for all of them.
+    if location.len() <= LONGEST_LOCATION {
+        put(headers, CONTENT_LOCATION, &location);
+    }
     let span = (outcome.rows > 0).then(|| (reply.offset, reply.offset + outcome.rows - 1));
     put_range(headers, span, outcome.total);
     match outcome.total {

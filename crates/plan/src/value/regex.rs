@@ -11,6 +11,8 @@ use crate::error::DatabaseError;
 /// What a bound `{m,n}` may count to.
 const MAX_REPETITIONS: u32 = 255;
 const MAX_DEPTH: usize = 200;
+/// Bytes that a pattern may take when compiled. A match takes time in proportion to it, and cannot be interrupted.
+const MAX_COMPILED: usize = 1 << 20;
 
 /// How a pattern is read, as flags of `regexp_*` functions and embedded options (`(?i)`) say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +62,7 @@ pub fn regex_with(pattern: &str, mut options: RegexOptions) -> Result<Regex, Dat
         .case_insensitive(options.any_case)
         .dot_matches_new_line(!options.dot_stops)
         .multi_line(options.anchors_at_lines)
+        .size_limit(MAX_COMPILED)
         .build()
         .map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => invalid("regular expression is too complex"),

@@ -39,11 +39,23 @@ fn welcome(settings: &Settings, server: &Server, summary: &str) -> miette::Resul
     if settings.public_folder().is_dir() {
         report::line(format!("  page             {url}/"));
     }
-    report::line(format!("  database         {} ({summary})", settings.database_url()));
+    report::line(format!("  database         {} ({summary})", without_password(&settings.database_url())));
     report::line(format!("  publishable key  {}", issued.opaque.publishable()));
     report::line(format!("  secret key       {}\n", issued.opaque.secret()));
     report::line(format!("  {}\n", curl(&url, &server.database.schema(), settings, &issued)));
     Ok(())
+}
+
+/// The address of a database, to be shown.
+fn without_password(url: &str) -> String {
+    let parts = url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
+    match parts {
+        Some((scheme, (login, place))) => {
+            let user = login.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}@{place}")
+        }
+        None => url.to_owned(),
+    }
 }
 
 /// A line that works: a table that anonymous callers may read, or any, with the key that may.

@@ -1,17 +1,23 @@
 //! `roadbed serve`.
 
+use std::future::IntoFuture;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use miette::IntoDiagnostic;
 use roadbed_plan::engine::MigrationError;
 use roadbed_plan::{Engine, EngineError};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::{Common, migrate, report};
-use crate::assemble::{Server, StartError, connect};
+use crate::assemble::{Server, StartError, connect, listen, stopped};
 use crate::config::Settings;
+use crate::http::waiting_router;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -37,11 +43,7 @@ pub(super) async fn until_signal(
     engine: Arc<dyn Engine>,
     ready: impl FnOnce(&Server, SocketAddr) -> miette::Result<()>,
 ) -> miette::Result<()> {
-    let server = open(settings, engine).await?;
-    let listener = server.listen().await.map_err(report::start)?;
-    let address = listener.local_addr().into_diagnostic()?;
-    ready(&server, address)?;
-    tracing::info!(%address, "serving");
+    let listener = listen(&settings).await.map_err(report::start)?;
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(async move {
         stop_signal().await;
@@ -49,20 +51,61 @@ pub(super) async fn until_signal(
         // Nobody listening means that the server has ended already.
         let _ = stop.send(true);
     });
-    server.serve(listener, stopping).await.map_err(report::start)
+    let opened = tokio::select! {
+        opened = open(settings, engine, &listener) => opened?,
+        () = stopped(stopping.clone()) => return Ok(()),
+    };
+    let address = listener.local_addr().into_diagnostic()?;
+    ready(&opened, address)?;
+    tracing::info!(%address, "serving");
+    opened.serve(listener, stopping).await.map_err(report::start)
 }
 
-/// Waits for a database that is away, as long as nobody stops us.
-async fn open(settings: Settings, engine: Arc<dyn Engine>) -> miette::Result<Server> {
+/// Waits for a database that is away, as long as nobody stops us. Callers are told meanwhile.
+async fn open(settings: Settings, engine: Arc<dyn Engine>, listener: &TcpListener) -> miette::Result<Server> {
+    let mut waiting: Option<Waiting> = None;
     loop {
         match Server::new(settings.clone(), engine.clone()).await {
-            Ok(server) => return Ok(server),
+            Ok(server) => {
+                if let Some(waiting) = waiting {
+                    waiting.end().await;
+                }
+                return Ok(server);
+            }
             Err(StartError::Migration(MigrationError::Engine(EngineError::Unavailable { reason, retry_after }))) => {
                 tracing::warn!(reason, "the database does not answer; trying again");
+                if waiting.is_none() {
+                    waiting = Some(Waiting::start(listener, &settings).into_diagnostic()?);
+                }
                 tokio::time::sleep(retry_after).await;
             }
             Err(error) => return Err(report::start(error)),
         }
+    }
+}
+
+/// Answers callers on a listener that another server will take over.
+struct Waiting {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Waiting {
+    fn start(listener: &TcpListener, settings: &Settings) -> std::io::Result<Self> {
+        let address = listener.local_addr()?;
+        let shared = TcpListener::from_std(listener.as_fd().try_clone_to_owned()?.into())?;
+        let (stop, stopping) = watch::channel(false);
+        let router = waiting_router(&settings.cors);
+        let serving = axum::serve(shared, router).with_graceful_shutdown(stopped(stopping));
+        tracing::info!(%address, "waiting for the database");
+        Ok(Self { stop, task: tokio::spawn(serving.into_future()) })
+    }
+
+    async fn end(self) {
+        // Nobody listening means that it has ended already.
+        let _ = self.stop.send(true);
+        // Its answers take no time; a caller that does not read them is not waited for.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.task).await;
     }
 }
 

@@ -60,7 +60,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("limits.depth", "32", "levels of embeds and of nested conditions"),
     setting("limits.request-seconds", "60", "seconds that a request may take"),
     setting("limits.stop-seconds", "30", "seconds that running requests get when the server stops"),
-    setting("limits.url-bytes", "65536", "bytes of a request's path and query"),
+    setting("limits.url-bytes", "65000", "bytes of a request's path and query; 65534 at most"),
     setting("log.format", r#""auto""#, "`text`, `json`, or `auto`: text on a terminal, JSON elsewhere"),
     setting("log.level", r#""info""#, "a filter such as `info` or `roadbed=debug,warn`"),
     setting("rest.anon-role", r#""anon""#, "the role of callers without a token; empty turns them away"),

@@ -63,6 +63,14 @@ pub(super) fn too_slow(limit: Duration) -> Response {
     respond(StatusCode::GATEWAY_TIMEOUT, "RB504", &message, None)
 }
 
+/// Until the database has been reached for the first time; afterwards the dialect says it.
+pub(super) async fn no_database() -> Response {
+    let message = "Database connection error. Retrying the connection.";
+    let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, "PGRST000", message, None);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
 /// A fault of ours: the caller learns that it was one, the log what it was.
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
 pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> axum::http::Response<Body> {

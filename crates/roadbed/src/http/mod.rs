@@ -16,7 +16,6 @@ use roadbed_auth::Authenticator;
 use roadbed_plan::Database;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
-use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::services::ServeDir;
 
 use crate::config::{Cors, Limits};
@@ -35,8 +34,7 @@ pub(crate) fn router(http: Http) -> Router {
     let rest = http
         .rest
         .layer(layer::from_fn_with_state(http.authenticator.clone(), middleware::session))
-        .layer(RequestBodyLimitLayer::new(http.limits.body_bytes))
-        .layer(DefaultBodyLimit::disable());
+        .layer(DefaultBodyLimit::max(http.limits.body_bytes));
     let limit = Duration::from_secs(http.limits.request_seconds);
     Router::new()
         .route("/healthz", get(alive))
@@ -56,6 +54,16 @@ async fn introduction(State(authenticator): State<Arc<Authenticator>>) -> Json<s
     Json(serde_json::json!({ "publishable": authenticator.publishable_key(), "rest": "/rest/v1" }))
 }
 
+/// What is served while the database cannot be reached at the start.
+pub(crate) fn waiting_router(settings: &Cors) -> Router {
+    Router::new()
+        .route("/healthz", get(alive))
+        .route("/readyz", get(async || not_ready()))
+        .fallback(error_response::no_database)
+        .layer(cors(settings))
+        .layer(layer::from_fn(middleware::log))
+}
+
 /// The process runs.
 async fn alive() -> &'static str {
     "ok\n"
@@ -67,9 +75,13 @@ async fn ready(State(database): State<Arc<Database>>) -> Response {
         Ok(()) => "ready\n".into_response(),
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")], "the database does not answer\n").into_response()
+            not_ready()
         }
     }
+}
+
+fn not_ready() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")], "the database does not answer\n").into_response()
 }
 
 fn cors(cors: &Cors) -> CorsLayer {

@@ -94,12 +94,17 @@ impl Program {
     /// Starts `command`, which serves, and waits until it does. It logs as JSON.
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut program = Self::begin(command);
-        let address = program.logs.wait_for("the line that says `serving`", |line| {
-            let line: Json = serde_json::from_str(line).ok()?;
-            (line["message"] == "serving").then(|| line["address"].as_str().map(str::to_owned)).flatten()
-        });
-        program.url = format!("http://{address}");
+        program.url = program.address_in("serving");
         program
+    }
+
+    /// Waits for the log line `message`, which has the address: `http://127.0.0.1:PORT`.
+    pub(crate) fn address_in(&self, message: &str) -> String {
+        let address = self.logs.wait_for(message, |line| {
+            let line: Json = serde_json::from_str(line).ok()?;
+            (line["message"] == message).then(|| line["address"].as_str().map(str::to_owned)).flatten()
+        });
+        format!("http://{address}")
     }
 
     /// `roadbed serve FOLDER` on a free port.

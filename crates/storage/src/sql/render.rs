@@ -9,6 +9,9 @@ use roadbed_plan::value::{Type, Value};
 
 use super::dialect::{Dialect, quote_identifier, table_name};
 
+/// Conditions that are joined without brackets between them.
+const LONGEST_CHAIN: usize = 100;
+
 /// Where the text will stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -255,11 +258,19 @@ impl<'s> Renderer<'s> {
             return;
         }
         self.push("(");
-        for (index, part) in parts.iter().enumerate() {
-            if index > 0 {
-                self.push(word);
+        // SQLite reads a chain as deep as it is long, and refuses what is too deep.
+        if self.dialect == Dialect::Sqlite && parts.len() > LONGEST_CHAIN {
+            let (left, right) = parts.split_at(parts.len() / 2);
+            self.joined(left, word, empty);
+            self.push(word);
+            self.joined(right, word, empty);
+        } else {
+            for (index, part) in parts.iter().enumerate() {
+                if index > 0 {
+                    self.push(word);
+                }
+                self.expression(part);
             }
-            self.expression(part);
         }
         self.push(")");
     }

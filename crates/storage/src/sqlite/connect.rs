@@ -8,11 +8,15 @@ use std::time::{Duration, Instant};
 
 use roadbed_plan::{Clock, EngineError, Session};
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::internal;
 use super::functions::{self, ConnectionSession};
 use super::sequences::Sequences;
+
+/// The most columns of a result, as in PostgreSQL.
+const MAX_COLUMNS: i32 = 1664;
 
 /// Where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +129,7 @@ impl Connector {
         sql.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         sql.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
         sql.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
+        sql.set_limit(Limit::SQLITE_LIMIT_COLUMN, MAX_COLUMNS)?;
         sql.set_prepared_statement_cache_capacity(self.options.statements);
         if matches!(self.location, SqliteLocation::File(_)) {
             sql.pragma_update(None, "journal_mode", "wal")?;

@@ -32,12 +32,21 @@ pub(super) fn engine_error(error: rusqlite::Error) -> EngineError {
         ErrorCode::TooBig => DatabaseError::new("54000", "a value or statement is too long").into(),
         _ => match message.as_deref() {
             Some("integer overflow") => DatabaseError::new("22003", "bigint out of range").into(),
-            Some(message) if message.starts_with("Expression tree is too large") => {
-                DatabaseError::new("54001", "stack depth limit exceeded").into()
+            Some(message) if is_too_deep(message) => DatabaseError::new("54001", "stack depth limit exceeded").into(),
+            Some(message) if message.starts_with("too many columns") => {
+                DatabaseError::new("54011", "target lists can have at most 1664 entries").into()
+            }
+            // Terms of an order, tables of a join, values: PostgreSQL has no such limits.
+            Some(message) if message.starts_with("too many ") || message.starts_with("at most ") => {
+                DatabaseError::new("54000", format!("the request is too complex: {message}")).into()
             }
             Some(_) | None => internal(error),
         },
     }
+}
+
+fn is_too_deep(message: &str) -> bool {
+    message.starts_with("Expression tree is too large") || message.starts_with("parser stack overflow")
 }
 
 fn timeout() -> DatabaseError {

@@ -1,4 +1,5 @@
-//! The HTTP status of each SQLSTATE, as PostgREST's table has it.
+//! The HTTP status of each SQLSTATE, as PostgREST's table has it, but for what a caller alone can bring about: that is
+//! never a fault of the server. Too complex a request is 400, a deadlock 409, a statement that takes too long 504.
 
 use http::StatusCode;
 use roadbed_plan::DatabaseError;
@@ -22,6 +23,7 @@ fn of_code(error: &DatabaseError, caller: Caller) -> Option<StatusCode> {
         "22023" if message.starts_with("role") && message.ends_with("does not exist") => StatusCode::UNAUTHORIZED,
         "21000" | "42P17" | "53400" => StatusCode::INTERNAL_SERVER_ERROR,
         "57P01" => StatusCode::SERVICE_UNAVAILABLE,
+        "57014" => StatusCode::GATEWAY_TIMEOUT,
         "P0001" => StatusCode::BAD_REQUEST,
         "42883" if message.starts_with("function xmlagg(") => StatusCode::NOT_ACCEPTABLE,
         "42883" | "42P01" => StatusCode::NOT_FOUND,
@@ -43,7 +45,8 @@ fn of_class(code: &str) -> StatusCode {
     match code.get(..2).unwrap_or_default() {
         "08" | "53" => StatusCode::SERVICE_UNAVAILABLE,
         "0L" | "0P" | "28" => StatusCode::FORBIDDEN,
-        "09" | "25" | "2D" | "38" | "39" | "3B" | "40" | "54" | "55" | "57" | "58" | "F0" | "HV" | "P0" | "XX" => {
+        "40" => StatusCode::CONFLICT,
+        "09" | "25" | "2D" | "38" | "39" | "3B" | "55" | "57" | "58" | "F0" | "HV" | "P0" | "XX" => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
         _ => StatusCode::BAD_REQUEST,

@@ -21,6 +21,7 @@ mod world;
 pub(crate) use ask::{Answer, Ask, Caller, api_keys};
 pub(crate) use empty::EmptyDatabase;
 pub(crate) use on::{On, each_engine, engines, runtime};
+pub(crate) use postgres::{as_ordinary_user, free_port, programs};
 pub(crate) use world::{Setup, World};
 
 /// What tokens of tests are signed with.

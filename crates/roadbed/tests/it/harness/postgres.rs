@@ -91,7 +91,7 @@ fn start() -> Option<Postgres> {
 }
 
 /// The folder of the newest PostgreSQL that has `initdb`.
-fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut packaged: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
     packaged.sort_by_key(|folder| {
@@ -103,13 +103,13 @@ fn programs() -> Option<PathBuf> {
     packaged.into_iter().chain(searched).find(|folder| ["initdb", "postgres"].iter().all(|p| folder.join(p).is_file()))
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
     listener.local_addr().expect("it is bound").port()
 }
 
 /// A command line that runs what follows as somebody who is not root: PostgreSQL refuses to run as root.
-fn as_ordinary_user() -> Command {
+pub(crate) fn as_ordinary_user() -> Command {
     let id = |arguments: &[&str]| Command::new("id").args(arguments).stderr(Stdio::null()).output().ok();
     let is_root = id(&["-u"]).is_some_and(|output| output.stdout.trim_ascii() == b"0");
     if !is_root {
