@@ -20,7 +20,7 @@ free_port() {
   return 1
 }
 
-# start_postgres FOLDER: sets ROADBED_TEST_POSTGRES where a server can be had.
+# start_postgres FOLDER [durable]: sets ROADBED_TEST_POSTGRES where a server can be had.
 start_postgres() {
   [[ -n ${ROADBED_TEST_POSTGRES:-} ]] && return
   local programs port folder=$1/postgres
@@ -36,9 +36,11 @@ start_postgres() {
     cat "$1/initdb.log" >&2
     return 0
   fi
-  # No durability: the data is gone with the run.
+  # Tests need no durability: their data is gone with the run.
+  local quick='-c fsync=off -c synchronous_commit=off -c full_page_writes=off'
+  [[ ${2:-} == durable ]] && quick=
   as_postgres "$programs/pg_ctl" -s -w -t 60 -D "$folder/data" -l "$folder/log" start \
-    -o "-p $port -k $folder -c listen_addresses=127.0.0.1 -c max_connections=300 -c fsync=off -c synchronous_commit=off -c full_page_writes=off" ||
+    -o "-p $port -k $folder -c listen_addresses=127.0.0.1 -c max_connections=300 $quick" ||
     { cat "$folder/log" >&2; return 0; }
   postgres_pid=$(head -n 1 "$folder/data/postmaster.pid")
   export ROADBED_TEST_POSTGRES=postgres://postgres@127.0.0.1:$port/postgres
