@@ -53,7 +53,7 @@ impl KeyRing {
     }
 
     fn add_secret(&mut self, secret: &str, is_base64: bool) -> Result<(), KeyError> {
-        if secret.trim_start().starts_with('{') {
+        if is_json_key(secret) {
             return self.add_public(secret, "jwt.secret");
         }
         let bytes = if is_base64 {
@@ -114,6 +114,11 @@ impl KeyRing {
         let named = |key: &VerifyingKey| header.kid.is_none() || key.id.is_none() || key.id == header.kid;
         self.0.iter().filter(move |key| key.key.family() == family(header.alg) && named(key))
     }
+}
+
+/// Whether the text of a secret is a JSON Web Key or a set of them.
+pub(crate) fn is_json_key(secret: &str) -> bool {
+    secret.trim_start().starts_with('{')
 }
 
 fn verifying_key(jwk: &Jwk) -> Result<VerifyingKey, jsonwebtoken::errors::Error> {

@@ -34,7 +34,10 @@ impl Authenticator {
     /// When a key cannot be read. Keys behind a URL come with the first [`Authenticator::refresh`].
     pub fn new(settings: AuthSettings, clock: Clock) -> Result<Self, KeyError> {
         let keys = ArcSwap::from_pointee(KeyRing::local(&settings)?);
-        let api_keys = settings.secret.as_ref().map(|secret| ApiKeys::derived_from(secret.expose_secret().as_bytes()));
+        // A JSON Web Key in the secret's place may be a public one, from which anybody could derive the keys.
+        let secret =
+            settings.secret.as_ref().map(|secret| secret.expose_secret()).filter(|text| !jwt::is_json_key(text));
+        let api_keys = secret.map(|secret| ApiKeys::derived_from(secret.as_bytes()));
         Ok(Self { keys, api_keys, settings, clock })
     }
 
@@ -61,7 +64,11 @@ impl Authenticator {
     fn session_of(&self, token: &[u8]) -> Result<Session, AuthError> {
         if ApiKeys::has_their_form(token) {
             let holder = self.api_keys.as_ref().and_then(|keys| keys.holder(token));
-            return holder.map(|holder| role_session(holder.role())).ok_or(AuthError::UnknownApiKey);
+            return match holder {
+                Some(Holder::Anonymous) => self.anonymous(),
+                Some(Holder::Service) => Ok(role_session(Holder::Service.role())),
+                None => Err(AuthError::UnknownApiKey),
+            };
         }
         let mut claims = self.keys.load().verify(token)?;
         jwt::check_times(&claims, self.clock.unix_seconds())?;

@@ -60,6 +60,9 @@ pub enum PlanError {
     UnknownConflictColumn { relation: String, column: String },
     #[error("the plan is {depth} levels deep; {limit} is the limit")]
     TooDeep { depth: usize, limit: usize },
+    /// Embeds in embeds are tested so often that the plan would grow without bound.
+    #[error("the plan repeats {parts} parts of conditions; {limit} is the limit")]
+    TooLarge { parts: usize, limit: usize },
     #[error("{what} cannot be done by {engine}")]
     Unsupported { what: String, engine: &'static str, instead: Option<String> },
     #[error(transparent)]

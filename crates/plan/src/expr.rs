@@ -219,6 +219,12 @@ pub enum Source {
         relation: RelationId,
         condition: Box<Expr>,
     },
+    /// A view that does not read with a superuser's rights, by what it reads: secured for whoever it reads as.
+    /// Rendered as its select, whose outputs have the names of the view's columns. Made by the planner.
+    View {
+        relation: RelationId,
+        select: Box<Select>,
+    },
     Select(Box<Select>),
     /// A common table expression, by the id it was declared with.
     Common(SourceId),
@@ -560,7 +566,9 @@ impl Select {
 impl FromItem {
     fn for_each_inner_expr_mut(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
         match self {
-            Self::Source { source: Source::Select(select), .. } => select.for_each_expr_mut(visit),
+            Self::Source { source: Source::Select(select) | Source::View { select, .. }, .. } => {
+                select.for_each_expr_mut(visit);
+            }
             Self::Source { source: Source::Filtered { condition, .. }, .. } => visit(condition),
             Self::Source { .. } => {}
             Self::Join { left, right, .. } => {
@@ -580,7 +588,9 @@ impl FromItem {
 
     fn for_each_expr(&self, visit: &mut dyn FnMut(&Expr)) {
         match self {
-            Self::Source { source: Source::Select(select), .. } => select.for_each_expr(visit),
+            Self::Source { source: Source::Select(select) | Source::View { select, .. }, .. } => {
+                select.for_each_expr(visit);
+            }
             Self::Source { source: Source::Filtered { condition, .. }, .. } => visit(condition),
             Self::Source { .. } => {}
             Self::Join { left, right, on, .. } => {
@@ -596,7 +606,7 @@ impl FromItem {
             Self::Source { id, source } => match source {
                 Source::Relation(relation) | Source::Filtered { relation, .. } => visit(*id, *relation),
                 Source::Select(select) => select.for_each_caller_relation(visit),
-                Source::OwnerRelation(_) | Source::Common(_) => {}
+                Source::OwnerRelation(_) | Source::View { .. } | Source::Common(_) => {}
             },
             Self::Join { left, right, .. } => {
                 left.for_each_caller_relation(visit);
@@ -610,6 +620,10 @@ impl FromItem {
             Self::Source { id, source } => match source {
                 Source::Relation(relation) | Source::OwnerRelation(relation) | Source::Filtered { relation, .. } => {
                     visit(id, Some(*relation))
+                }
+                Source::View { relation, select } => {
+                    visit(id, Some(*relation));
+                    select.for_each_source_mut(visit);
                 }
                 Source::Select(select) => {
                     visit(id, None);

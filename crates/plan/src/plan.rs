@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::DatabaseError;
-use crate::expr::{Expr, Order, SourceId};
+use crate::expr::{Expr, Order, Select, SourceId};
 use crate::query::{Count, Resolution, RowsWanted};
 use crate::schema::{ColumnId, RelationId, Schema};
 use crate::session::Session;
@@ -40,6 +40,8 @@ pub enum Work {
 pub struct Node {
     pub source: SourceId,
     pub relation: RelationId,
+    /// What a view reads, where the engine's own view would read more than it may.
+    pub view: Option<Box<Select>>,
     /// In the order in which they stand in each row's object.
     pub outputs: Vec<Output>,
     /// The caller's filters and the policies that bind the caller, all in one.

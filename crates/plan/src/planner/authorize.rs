@@ -21,6 +21,21 @@ pub(super) struct Rights<'a> {
 }
 
 impl<'a> Rights<'a> {
+    /// The rights of who asks.
+    ///
+    /// # Errors
+    /// When there is no such role, or it is one that no token may name: a superuser, or one of PostgreSQL's own,
+    /// such as `pg_execute_server_program`. A server that logs in as a superuser could become any of them.
+    pub(super) fn of_caller(schema: &'a Schema, role: &'a str) -> Result<Self, DatabaseError> {
+        let Some(own) = schema.roles.get(role) else {
+            return Err(DatabaseError::new("22023", format!("role \"{role}\" does not exist")));
+        };
+        if own.superuser || role.starts_with("pg_") {
+            return Err(DatabaseError::new("42501", format!("permission denied to set role \"{role}\"")));
+        }
+        Ok(Self::of(schema, role))
+    }
+
     pub(super) fn of(schema: &'a Schema, role: &'a str) -> Self {
         let own = schema.roles.get(role);
         let superuser = own.is_some_and(|role| role.superuser);
@@ -202,10 +217,10 @@ impl<'a> Planner<'a> {
     ) -> Result<Vec<Expr>, PlanError> {
         let Some(policies) = self.policies(place.relation, command) else { return Ok(Vec::new()) };
         self.enter(place.relation, open)?;
-        let stored = |policy: &Policy| policy.using.clone().unwrap_or_else(|| Expr::boolean(true));
-        let (permissive, restrictive): (Vec<_>, Vec<_>) = policies.iter().partition(|policy| policy.permissive);
-        let mut conditions = vec![Expr::any(permissive.into_iter().map(stored).collect())];
-        conditions.extend(restrictive.into_iter().map(stored));
+        // A permissive policy without `using` lets nothing through; a restrictive one holds nothing back.
+        let (permissive, restrictive): (Vec<_>, Vec<_>) = policies.into_iter().partition(|policy| policy.permissive);
+        let mut conditions = vec![Expr::any(permissive.into_iter().filter_map(|policy| policy.using).collect())];
+        conditions.extend(restrictive.into_iter().filter_map(|policy| policy.using));
         let condition = Expr::And(conditions).folded();
         let condition =
             if condition.is_true() { Ok(None) } else { self.instance(condition, place.source, open).map(Some) };
@@ -222,17 +237,18 @@ impl<'a> Planner<'a> {
         by_using: bool,
     ) -> Result<Vec<RowCheck>, PlanError> {
         let Some(policies) = self.policies(relation, command) else { return Ok(Vec::new()) };
-        let stored = |policy: &Policy| {
-            let tested = if by_using || policy.with_check.is_none() { &policy.using } else { &policy.with_check };
-            tested.clone().unwrap_or_else(|| Expr::boolean(true))
+        let tested = |policy: &Policy| match &policy.with_check {
+            Some(check) if !by_using => Some(check.clone()),
+            Some(_) | None => policy.using.clone(),
         };
         let (permissive, mut restrictive): (Vec<_>, Vec<_>) = policies.iter().partition(|policy| policy.permissive);
+        restrictive.sort_by(|a, b| a.name.cmp(&b.name));
+        let permissive: Vec<Expr> = permissive.into_iter().filter_map(tested).collect();
         if permissive.is_empty() {
             return Ok(vec![RowCheck { condition: Expr::boolean(false), policy: None }]);
         }
-        restrictive.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut checks = vec![(Expr::any(permissive.into_iter().map(stored).collect()), None)];
-        checks.extend(restrictive.into_iter().map(|policy| (stored(policy), Some(policy.name.clone()))));
+        let mut checks = vec![(Expr::any(permissive), None)];
+        checks.extend(restrictive.into_iter().filter_map(|policy| Some((tested(policy)?, Some(policy.name.clone())))));
         let mut open = vec![relation.id];
         let checks = checks.into_iter().map(|(condition, policy)| (condition.folded(), policy));
         let mut check = |(condition, policy)| {
@@ -274,7 +290,7 @@ impl<'a> Planner<'a> {
     }
 
     /// What a stored expression reads elsewhere, it reads with the caller's rights.
-    fn need_sources(&self, expr: &Expr) {
+    pub(super) fn need_sources(&self, expr: &Expr) {
         let mut sources = Vec::new();
         expr.walk(&mut |part| match part {
             Expr::Exists { select, .. } | Expr::Scalar { select, .. } | Expr::InSelect { select, .. } => {
@@ -307,7 +323,7 @@ impl<'a> Planner<'a> {
         outcome
     }
 
-    fn secure_select(&self, select: &mut Select, open: &mut Vec<RelationId>) -> Result<(), PlanError> {
+    pub(super) fn secure_select(&self, select: &mut Select, open: &mut Vec<RelationId>) -> Result<(), PlanError> {
         for common in &mut select.with {
             self.secure_select(&mut common.select, open)?;
         }
@@ -337,6 +353,10 @@ impl<'a> Planner<'a> {
                 // What else there is: common tables, secured where they are declared, and relations read as their owner.
                 let Source::Relation(relation) = *source else { return Ok(()) };
                 let place = Place { relation: self.schema.relation(relation), source: *id };
+                if let Some(select) = self.view_rows(place.relation, open)? {
+                    *source = Source::View { relation, select };
+                    return Ok(());
+                }
                 if let Some(condition) = Expr::all(self.using(place, PolicyCommand::Select, open)?) {
                     *source = Source::Filtered { relation, condition: Box::new(condition) };
                 }
@@ -347,7 +367,7 @@ impl<'a> Planner<'a> {
 }
 
 /// Adds the columns of `source` that `expr` names.
-fn collect_columns(expr: &Expr, source: SourceId, columns: &mut Vec<ColumnId>) {
+pub(super) fn collect_columns(expr: &Expr, source: SourceId, columns: &mut Vec<ColumnId>) {
     if let Expr::Column { source: of, column, .. } = expr
         && *of == source
     {

@@ -8,6 +8,7 @@ mod embed;
 mod generated;
 mod resolve;
 mod types;
+mod views;
 mod write;
 
 use std::cell::{Cell, RefCell};
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::engine::Capabilities;
 use crate::error::{DatabaseError, PlanError};
-use crate::expr::SourceId;
+use crate::expr::{Expr, SourceId};
 use crate::plan::{Authorized, Plan, Work};
 use crate::query::{Query, Read, RowsWanted};
 use crate::schema::Schema;
@@ -25,6 +26,9 @@ use crate::session::Session;
 pub use access::{AccessRow, access_table, may_read};
 
 use authorize::{Needs, Rights};
+
+/// Most parts of conditions that one plan may hold a second time.
+const MOST_COPIED: usize = 20_000;
 
 /// What bounds a plan.
 #[derive(Clone, Debug)]
@@ -77,6 +81,8 @@ struct Planner<'a> {
     /// A literal that its type does not take, kept until names and operators have been looked at: PostgreSQL's order.
     literal_fault: RefCell<Option<DatabaseError>>,
     next_source: Cell<u32>,
+    /// Parts of conditions that stand in the plan once more because something asks whether an embed has rows.
+    copied: Cell<usize>,
 }
 
 impl<'a> Planner<'a> {
@@ -86,10 +92,7 @@ impl<'a> Planner<'a> {
         limits: &'a Limits,
         session: &'a Session,
     ) -> Result<Self, PlanError> {
-        if !schema.roles.contains_key(&*session.role) {
-            return Err(DatabaseError::new("22023", format!("role \"{}\" does not exist", session.role)).into());
-        }
-        let rights = Rights::of(schema, &session.role);
+        let rights = Rights::of_caller(schema, &session.role)?;
         Ok(Self {
             schema,
             capabilities,
@@ -98,6 +101,7 @@ impl<'a> Planner<'a> {
             needs: Needs::default(),
             literal_fault: RefCell::default(),
             next_source: Cell::new(1),
+            copied: Cell::new(0),
         })
     }
 
@@ -112,6 +116,14 @@ impl<'a> Planner<'a> {
         let id = self.next_source.get();
         self.next_source.set(id + 1);
         SourceId(id)
+    }
+
+    /// Counts the copy of `condition`. Embeds in embeds that are each tested many times would multiply without end.
+    fn count_copy(&self, condition: &Expr) -> Result<(), PlanError> {
+        let mut copied = self.copied.get();
+        condition.walk(&mut |_| copied += 1);
+        self.copied.set(copied);
+        if copied > MOST_COPIED { Err(PlanError::TooLarge { parts: copied, limit: MOST_COPIED }) } else { Ok(()) }
     }
 
     fn check_depth(&self, depth: usize) -> Result<(), PlanError> {

@@ -57,6 +57,7 @@ impl<'a> Planner<'a> {
         conditions.extend(filters);
         node.condition = Expr::all(conditions);
         node.forget_empty_embeds();
+        node.view = self.view_rows(relation, &mut Vec::new())?;
         Ok(node)
     }
 
@@ -79,7 +80,7 @@ impl<'a> Planner<'a> {
                 SelectItem::Embed(embed) => {
                     let node = self.embed(place, embed, depth + 1)?;
                     if embed.inner {
-                        inner.push(self.exists(place, &node, false));
+                        inner.push(self.exists(place, &node, false)?);
                     }
                     outputs.push(Output::Embed(node));
                 }
@@ -90,6 +91,7 @@ impl<'a> Planner<'a> {
         Ok(Node {
             source: place.source,
             relation: place.relation.id,
+            view: None,
             outputs,
             condition: Expr::all(inner),
             order,
@@ -208,7 +210,7 @@ impl<'a> Planner<'a> {
         let child = Place { relation: self.schema.relation(embed.node.relation), source: embed.node.source };
         let expr = self.field(child, &term.field)?;
         let ty = expr.ty();
-        let mut select = self.embedded_rows(place, embed);
+        let mut select = self.embedded_rows(place, embed)?;
         select.outputs = vec![SelectOutput { name: "value".into(), expr }];
         Ok(Expr::Scalar { select: Box::new(select), ty })
     }
@@ -227,8 +229,8 @@ impl Node {
 impl Planner<'_> {
     fn embed_test(&self, place: Place<'_>, embed: &EmbedNode, operand: &Operand) -> Result<Expr, PlanError> {
         match operand {
-            Operand::Is(IsOperand::Null) => Ok(self.exists(place, embed, true)),
-            Operand::Is(IsOperand::NotNull) => Ok(self.exists(place, embed, false)),
+            Operand::Is(IsOperand::Null) => self.exists(place, embed, true),
+            Operand::Is(IsOperand::NotNull) => self.exists(place, embed, false),
             Operand::Is(_) | Operand::Text(_) | Operand::List(_) | Operand::Quantified { .. } => {
                 Err(PlanError::EmbedTest { embed: embed.name.clone() })
             }
@@ -236,19 +238,24 @@ impl Planner<'_> {
     }
 
     /// Whether the embed has rows (or, negated, has none).
-    fn exists(&self, place: Place<'_>, embed: &EmbedNode, negated: bool) -> Expr {
-        let mut select = self.embedded_rows(place, embed);
+    fn exists(&self, place: Place<'_>, embed: &EmbedNode, negated: bool) -> Result<Expr, PlanError> {
+        let mut select = self.embedded_rows(place, embed)?;
         select.outputs = vec![SelectOutput { name: "one".into(), expr: Expr::value(Value::Int(1), Type::Int4) }];
-        Expr::Exists { select: Box::new(select), negated }
+        Ok(Expr::Exists { select: Box::new(select), negated })
     }
 
     /// The embed's rows for the row of `place`, as a select without outputs.
-    fn embedded_rows(&self, place: Place<'_>, embed: &EmbedNode) -> Select {
+    fn embedded_rows(&self, place: Place<'_>, embed: &EmbedNode) -> Result<Select, PlanError> {
+        embed.node.condition.iter().try_for_each(|condition| self.count_copy(condition))?;
         let (mut from, mut conditions) = self.join(place, embed);
-        let child = Source::Relation(embed.node.relation);
+        let relation = embed.node.relation;
+        let child = match &embed.node.view {
+            Some(select) => Source::View { relation, select: select.clone() },
+            None => Source::Relation(relation),
+        };
         from.push(FromItem::Source { id: embed.node.source, source: child });
         conditions.extend(embed.node.condition.clone());
-        Select { from, condition: Expr::all(conditions), ..Select::default() }
+        Ok(Select { from, condition: Expr::all(conditions), ..Select::default() })
     }
 }
 

@@ -1,9 +1,10 @@
 //! The whole program through its HTTP door, on every engine.
 //!
-//! [`cases`] plays the files of `tests/cases`; [`harness`] makes the worlds that they and all other tests ask;
+//! [`attacker`] looks for ways around; [`cases`] plays the files of `tests/cases`; [`harness`] makes the worlds that they and all other tests ask;
 //! [`oracle`] compares the engines on random input; [`rules`] holds what ARCHITECTURE.md promises.
 
 mod browser;
+mod attacker;
 mod cases;
 mod crash;
 mod harness;

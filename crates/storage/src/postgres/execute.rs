@@ -60,6 +60,8 @@ pub(super) struct Answer {
 pub(super) struct Bounds<'e> {
     pub(super) search_path: &'e [String],
     pub(super) statement_timeout: Duration,
+    /// The role that connections log in as.
+    pub(super) login: Option<&'e str>,
 }
 
 /// Runs `work` as `session`, in one transaction.
@@ -69,10 +71,7 @@ pub(super) async fn execute(
     question: Question<'_>,
 ) -> Result<Outcome, EngineError> {
     let Question { schema, session, work, rows_wanted } = question;
-    if &*session.role == "none" {
-        // The setting would take this for "no role", and leave the login's rights.
-        return Err(DatabaseError::new("22023", "role \"none\" does not exist").into());
-    }
+    refuse_login(&session.role, bounds.login)?;
     let Some(statements) = statements_of(schema, work)? else { return Ok(nothing_to_do(work)) };
     let namespace = &schema.relation(relation_of(work)).schema;
     let names = std::iter::once(namespace).chain(bounds.search_path.iter().filter(|name| *name != namespace));
@@ -85,6 +84,18 @@ pub(super) async fn execute(
         check_rows(rows_wanted, outcome.rows)?;
     }
     Ok(outcome)
+}
+
+/// No token may name the login, which owns what migrations have made.
+fn refuse_login(role: &str, login: Option<&str>) -> Result<(), DatabaseError> {
+    if role == "none" {
+        // The setting would take this for "no role", and leave the login's rights.
+        return Err(DatabaseError::new("22023", "role \"none\" does not exist"));
+    }
+    if login == Some(role) {
+        return Err(DatabaseError::new("42501", format!("permission denied to set role \"{role}\"")));
+    }
+    Ok(())
 }
 
 /// A plan's parts.

@@ -83,8 +83,11 @@ impl PostgresEngine {
 
 impl PostgresEngine {
     async fn run(&self, question: Question<'_>) -> Result<Outcome, EngineError> {
-        let bounds =
-            Bounds { search_path: &self.options.search_path, statement_timeout: self.options.statement_timeout };
+        let bounds = Bounds {
+            search_path: &self.options.search_path,
+            statement_timeout: self.options.statement_timeout,
+            login: self.config.get_user(),
+        };
         execute::execute(&self.pool, &bounds, question).await
     }
 }

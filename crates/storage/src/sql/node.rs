@@ -84,8 +84,19 @@ impl Renderer<'_> {
     }
 
     fn node_from(&mut self, node: &Node, from: Option<&str>) {
-        let table = from.map_or_else(|| self.relation_name(node.relation), str::to_owned);
-        self.push(&format!("{table} as {}", Self::alias_of(node.source)));
+        match (&node.view, from) {
+            (Some(view), None) => {
+                self.push("(");
+                self.select(view);
+                self.push(")");
+            }
+            (_, Some(from)) => self.push(from),
+            (None, None) => {
+                let table = self.relation_name(node.relation);
+                self.push(&table);
+            }
+        }
+        self.push(&format!(" as {}", Self::alias_of(node.source)));
     }
 
     fn node_condition(&mut self, condition: Option<&Expr>, word: &str) {

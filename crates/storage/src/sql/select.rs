@@ -147,7 +147,8 @@ impl Renderer<'_> {
                     let relation = match source {
                         Source::Relation(relation)
                         | Source::OwnerRelation(relation)
-                        | Source::Filtered { relation, .. } => Some(*relation),
+                        | Source::Filtered { relation, .. }
+                        | Source::View { relation, .. } => Some(*relation),
                         Source::Select(_) | Source::Common(_) => None,
                     };
                     self.sources.insert(*id, SourceText { alias: Self::alias_of(*id), relation });
@@ -217,6 +218,11 @@ impl Renderer<'_> {
                 let name = self.relation_name(*relation);
                 self.push(&format!("(select * from {name} as {} where ", Self::alias_of(id)));
                 self.expression(condition);
+                self.push(")");
+            }
+            Source::View { select, .. } => {
+                self.push("(");
+                self.select(select);
                 self.push(")");
             }
             Source::Select(select) => {

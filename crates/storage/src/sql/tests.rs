@@ -30,7 +30,16 @@ fn column(source: u32, id: u16, ty: Type) -> Expr {
 }
 
 fn node(source: u32, relation: RelationId, outputs: Vec<Output>) -> Node {
-    Node { source: SourceId(source), relation, outputs, condition: None, order: Vec::new(), limit: None, offset: 0 }
+    Node {
+        source: SourceId(source),
+        relation,
+        view: None,
+        outputs,
+        condition: None,
+        order: Vec::new(),
+        limit: None,
+        offset: 0,
+    }
 }
 
 fn value(name: &str, expr: Expr) -> Output {

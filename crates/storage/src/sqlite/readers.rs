@@ -73,6 +73,10 @@ pub(super) fn job<T: Send + 'static>(
 ) -> (Job, oneshot::Receiver<Result<T, EngineError>>) {
     let (reply, answer) = oneshot::channel();
     let job = move |connection: &SqliteConnection| {
+        if reply.is_closed() {
+            // The caller's time was over before its turn came.
+            return;
+        }
         let result = catch_unwind(AssertUnwindSafe(|| read(connection)))
             .unwrap_or_else(|_| Err(EngineError::Internal { reason: "a read panicked".into() }));
         // The caller may have gone.

@@ -149,6 +149,10 @@ fn run_transaction(connection: &SqliteConnection, group: Vec<PendingWrite>, comm
     let mut done: Vec<(PendingWrite, Result<Outcome, EngineError>)> = Vec::with_capacity(group.len());
     let mut waiting = group.into_iter();
     while let Some(pending) = waiting.next() {
+        if pending.reply.is_closed() {
+            // Its time was over before its turn came.
+            continue;
+        }
         let result = run_write(connection, &pending.write);
         if connection.sql.is_autocommit() {
             // SQLite undid the whole transaction: the time limit or the disk stopped a statement. The others

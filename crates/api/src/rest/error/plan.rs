@@ -52,7 +52,9 @@ pub(super) fn answer(error: &PlanError, caller: Caller) -> Answer {
         PlanError::UnknownConflictColumn { column, .. } => {
             Answer::new(S::BAD_REQUEST, "42703", format!("column \"{column}\" does not exist"))
         }
-        PlanError::TooDeep { .. } => Answer::new(S::BAD_REQUEST, "PGRST100", error.to_string()),
+        PlanError::TooDeep { .. } | PlanError::TooLarge { .. } => {
+            Answer::new(S::BAD_REQUEST, "PGRST100", error.to_string())
+        }
         PlanError::Unsupported { what, engine, instead } => {
             not_implemented(&format!("{what} cannot be done by {engine}"), instead.clone())
         }

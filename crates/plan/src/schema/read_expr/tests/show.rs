@@ -127,6 +127,7 @@ impl Shown<'_> {
                     Source::Relation(relation) => self.relation(*relation),
                     Source::OwnerRelation(relation) => format!("owner {}", self.relation(*relation)),
                     Source::Filtered { relation, .. } => format!("filtered {}", self.relation(*relation)),
+                    Source::View { relation, .. } => format!("view {}", self.relation(*relation)),
                     Source::Select(select) => format!("({})", self.select(select)),
                     Source::Common(common) => format!("common {}", common.0),
                 };
