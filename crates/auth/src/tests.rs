@@ -122,3 +122,27 @@ fn a_short_secret_is_refused() {
     let error = Authenticator::new(settings, Clock::System).unwrap_err();
     assert!(error.to_string().contains("5 bytes"), "{error}");
 }
+
+#[test]
+fn a_json_web_key_in_the_secrets_place_gives_no_api_keys() {
+    let key = r#"{"kty":"oct","k":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}"#;
+    let settings = AuthSettings { secret: Some(SecretString::from(key)), ..AuthSettings::default() };
+    let authenticator = Authenticator::new(settings, Clock::System).unwrap();
+    assert_eq!(authenticator.publishable_key(), None);
+    let derived = ApiKeys::derived_from(key.as_bytes());
+    let refused = authenticator.session(&headers("apikey", derived.secret())).unwrap_err();
+    assert_eq!(refused, AuthError::UnknownApiKey);
+}
+
+#[test]
+fn the_publishable_key_is_worth_no_more_than_coming_without_a_token() {
+    let secret = "a secret of thirty-two bytes or more";
+    let derived = ApiKeys::derived_from(secret.as_bytes());
+    for anonymous_role in [None, Some("visitor".to_owned())] {
+        let secret = Some(SecretString::from(secret));
+        let settings = AuthSettings { secret, anonymous_role: anonymous_role.clone(), ..AuthSettings::default() };
+        let authenticator = Authenticator::new(settings, Clock::System).unwrap();
+        let session = authenticator.session(&headers("apikey", derived.publishable()));
+        assert_eq!(session.ok().map(|session| session.role.to_string()), anonymous_role);
+    }
+}

@@ -1,6 +1,7 @@
 //! The whole program through its HTTP door, on every engine.
 //!
-//! [`attacker`] looks for ways around; [`cases`] plays the files of `tests/cases`; [`harness`] makes the worlds that they and all other tests ask;
+//! [`attacker`] looks for ways around; [`cases`] plays the files of `tests/cases`; [`harness`] makes the worlds that
+//! they and all other tests ask;
 //! [`oracle`] compares the engines on random input; [`rules`] holds what ARCHITECTURE.md promises.
 
 mod browser;
