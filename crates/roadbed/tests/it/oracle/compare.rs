@@ -31,7 +31,7 @@ pub(super) fn judge(request: &Request, ours: &Answer, truth: &Answer) -> Verdict
 /// hangs on its plan. SQLite's engine never does (docs/differences.md).
 fn touches_nothing(request: &Request, ours: &Answer, truth: &Answer) -> bool {
     let code = error(truth)["code"].as_str().unwrap_or_default().to_owned();
-    request.method == "PATCH" && ours.header("content-range") == Some("*/*") && code.starts_with("22")
+    request.method == "PATCH" && matches!(ours.header("content-range"), Some("*/*" | "*/0")) && code.starts_with("22")
 }
 
 fn judge_errors(request: &Request, ours: &Answer, truth: &Answer) -> Verdict {
@@ -48,7 +48,21 @@ fn judge_errors(request: &Request, ours: &Answer, truth: &Answer) -> Verdict {
     if ours.status != truth.status {
         return Verdict::Different("status");
     }
-    if error(ours) == error(truth) { Verdict::Same } else { Verdict::Different("wording") }
+    if wording(ours) == wording(truth) { Verdict::Same } else { Verdict::Different("wording") }
+}
+
+/// What must be said alike. Which of several tables is denied and the values of a row reached through a cascade are
+/// the engine's own; a number such as `1e400` in a body is quoted with all its digits by PostgreSQL alone.
+fn wording(answer: &Answer) -> Json {
+    let mut error = error(answer);
+    let message = error.get("message").and_then(Json::as_str).unwrap_or_default().to_owned();
+    if message.starts_with("permission denied for ") || message.contains(" is out of range for type ") {
+        error["message"] = Json::Null;
+    }
+    if error.get("details").and_then(Json::as_str).is_some_and(|details| details.contains("is still referenced")) {
+        error["details"] = Json::Null;
+    }
+    error
 }
 
 /// What an error says; nothing in the answer to a HEAD.

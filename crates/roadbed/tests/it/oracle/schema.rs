@@ -332,6 +332,8 @@ impl Table {
             let target = &model.tables[*parent];
             let not_null = if self.key == Key::Parents { " not null" } else { "" };
             let action = actions(number + self.columns.len(), self.key == Key::Parents);
+            // SQLite restricts at once, even for rows that the same statement deletes.
+            let action = if target.name == self.name { action.replace("restrict", "no action") } else { action.into() };
             let kind = target.key_kind().sql();
             lines.push(format!("{name} {kind}{not_null} references {}(id){action}", target.name));
         }
