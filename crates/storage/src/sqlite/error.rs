@@ -40,10 +40,6 @@ pub(super) fn engine_error(error: rusqlite::Error) -> EngineError {
             Some(message) if message.starts_with("too many ") || message.starts_with("at most ") => {
                 DatabaseError::new("54000", format!("the request is too complex: {message}")).into()
             }
-            // "too many terms in ORDER BY clause", "too many columns in result set", "too many SQL variables", …
-            Some(message) if message.starts_with("too many ") => {
-                DatabaseError::new("54000", format!("the statement has {message}")).into()
-            }
             Some(_) | None => internal(error),
         },
     }
