@@ -1,8 +1,8 @@
 //! The whole program through its HTTP door, on every engine.
 //!
 //! [`attacker`] looks for ways around; [`cases`] plays the files of `tests/cases`; [`harness`] makes the worlds that
-//! they and all other tests ask;
-//! [`oracle`] compares the engines on random input; [`rules`] holds what ARCHITECTURE.md promises.
+//! they and all other tests ask; [`oracle`] compares the engines on random input; [`rules`] holds what ARCHITECTURE.md
+//! promises; [`schema`] plays the files of `tests/stories`: migrations with rows and requests between them.
 
 mod browser;
 mod attacker;
@@ -17,4 +17,6 @@ mod pages;
 mod process;
 mod program;
 mod rules;
+mod schema;
+mod settings;
 mod tour;

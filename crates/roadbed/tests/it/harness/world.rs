@@ -59,7 +59,9 @@ impl Setup {
 /// Applies the migration and the seed; the failure as a text with its place.
 pub(super) async fn fill(engine: &dyn Engine, setup: &Setup) -> Result<(), String> {
     let file = |name: &str, sql: &str| Migration { name: name.into(), path: name.into(), sql: sql.into() };
-    engine.migrate(&[file("schema", &setup.schema)]).await.map_err(|error| place(&error))?;
+    if !setup.schema.is_empty() {
+        engine.migrate(&[file("schema", &setup.schema)]).await.map_err(|error| place(&error))?;
+    }
     if !setup.rows.is_empty() {
         engine.seed(&file("rows", &setup.rows)).await.map_err(|error| place(&error))?;
     }
@@ -127,6 +129,27 @@ impl World {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("bodies are in memory").to_bytes();
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// Brings the database to these migrations, as `roadbed migrate up` would, and reads its schema again.
+    pub(crate) async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<String>, MigrationError> {
+        let applied = self.server.database.engine().migrate(migrations).await;
+        self.server.database.reload().await.expect("the schema can be read");
+        applied
+    }
+
+    /// Runs a seed file.
+    pub(crate) async fn seed(&self, sql: &str) -> Result<(), MigrationError> {
+        let script = Migration { name: "seed".into(), path: "seed.sql".into(), sql: sql.into() };
+        self.server.database.engine().seed(&script).await
+    }
+
+    /// As [`World::end`]; then runs statements where the database's server keeps what outlives it.
+    pub(crate) async fn end_and_run(self, sql: &str) {
+        self.end().await;
+        if let Some(server) = postgres::server() {
+            server.run(sql).await;
+        }
     }
 
     /// Closes the database and drops it.
