@@ -83,6 +83,34 @@ impl Migration {
     }
 }
 
+/// Those of `files` that were not applied yet, in the order of their names.
+///
+/// # Errors
+/// When the files do not continue what was applied: one of those was changed or is gone, or a new one sorts before it.
+pub fn pending_migrations<'m>(
+    applied: &[AppliedMigration],
+    files: &'m [Migration],
+) -> Result<Vec<&'m Migration>, MigrationError> {
+    for earlier in applied {
+        let Some(file) = files.iter().find(|file| file.name == earlier.name) else {
+            return Err(MigrationError::Gone { name: earlier.name.clone() });
+        };
+        if file.checksum() != earlier.checksum {
+            return Err(MigrationError::Changed { name: file.name.clone(), path: file.path.clone() });
+        }
+    }
+    let latest = applied.iter().map(|earlier| earlier.name.as_str()).max();
+    let is_new = |file: &&Migration| applied.iter().all(|earlier| earlier.name != file.name);
+    let mut pending: Vec<&Migration> = files.iter().filter(is_new).collect();
+    pending.sort_by(|a, b| a.name.cmp(&b.name));
+    match (pending.first(), latest) {
+        (Some(first), Some(latest)) if first.name.as_str() < latest => {
+            Err(MigrationError::OutOfOrder { name: first.name.clone(), latest: latest.to_owned() })
+        }
+        _ => Ok(pending),
+    }
+}
+
 /// What an engine gave back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {

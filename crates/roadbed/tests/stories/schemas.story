@@ -89,12 +89,6 @@ POST /b {"id":2,"a":2}
 --- refused
 drop schema store;
 = 2BP01 line 1: cannot drop schema store because other objects depend on it: table store.a depends on schema store
-constraint b_a_fkey on table b depends on table store.a
-view v depends on table store.a
-constraint b_a_fkey on table b depends on table store.a
-view v depends on table store.a
-constraint b_a_fkey on table b depends on table store.a
-view v depends on table store.a
 --- migration
 drop schema store cascade;
 --- anon

@@ -23,7 +23,9 @@ copy t (id, s) from stdin with (format text, delimiter '|', null 'none');
 \.
 --- anon
 GET /t?order=id
+= 200 [{"id":1,"s":"a\tb\\c\nd","n":1.10,"b":true,"at":"2024-01-01T00:00:00+00:00","tags":["a","b c"],"j":{"k": "a\"b"},"d":"\\xdead"},{"id":2,"s":null,"n":null,"b":false,"at":null,"tags":[],"j":[],"d":null},{"id":3,"s":"AA\b\u000b","n":-0.5,"b":true,"at":"2024-01-01T00:00:00+00:00","tags":[null],"j":null,"d":"\\x616263"},{"id":4,"s":null,"n":null,"b":null,"at":null,"tags":null,"j":null,"d":null},{"id":5,"s":null,"n":null,"b":null,"at":null,"tags":null,"j":null,"d":null},{"id":6,"s":"x|y","n":null,"b":null,"at":null,"tags":null,"j":null,"d":null}]
 GET /Odd
+= 200 [{"A b":7,"c":"dc"}]
 
 === copy in CSV
 --- migration
@@ -41,12 +43,13 @@ copy t (n, id, s) from stdin csv delimiter ';' null 'NIL' quote '|';
 NIL;4;|a;b|
 |NIL|;5;x"y
 \.
-copy t from stdin (format csv, header match, force_null (s), escape '\');
+copy t from stdin (format csv, header match, escape '\');
 id,s,n
-6,"","a\"b"
+6,,"a\"b"
 \.
 --- anon
 GET /t?order=id
+= 200 [{"id":1,"s":"a \"quoted\", with comma\nand line","n":"plain"},{"id":2,"s":null,"n":""},{"id":3,"s":" x ","n":"\\N"},{"id":4,"s":"a;b","n":null},{"id":5,"s":"x\"y","n":"NIL"},{"id":6,"s":null,"n":"a\"b"}]
 
 === a fault names its line
 --- migration
@@ -58,53 +61,67 @@ copy t from stdin;
 2	2	b
 3	x	c
 \.
+= 22P02 line 4: invalid input syntax for type integer: "x"
 --- refused rows
 copy t from stdin;
 2	2	b
 3	3
 \.
+= 22P04 line 3: missing data for column "s"
 --- refused rows
 copy t from stdin;
 2	2	b	extra
 \.
+= 22P04 line 2: extra data after last expected column
 --- refused rows
 copy t from stdin;
 2	2	b
 2	2	b
 \.
+= 23505 line 3: duplicate key value violates unique constraint "t_pkey": Key (id)=(2) already exists.
 --- refused rows
 copy t from stdin;
 2	2	no
 \.
+= 23514 line 2: new row for relation "t" violates check constraint "t_s_check": Failing row contains (2, 2, no).
 --- refused rows
 copy t from stdin;
 2	2	long
 \.
+= 22001 line 2: value too long for type character varying(2)
 --- refused rows
 copy t from stdin;
 \N	2	b
 \.
+= 23502 line 2: null value in column "id" of relation "t" violates not-null constraint: Failing row contains (null, 2, b).
 --- refused rows
 copy t from stdin csv;
 1,2,"a
 \.
+= 22P04 line 2: unterminated CSV quoted field
 --- refused rows
 copy nope from stdin;
 1
 \.
+= 42P01 line 1: relation "nope" does not exist
 --- refused rows
 copy t (nope) from stdin;
 1
 \.
+= 42703 line 1: column "nope" of relation "t" does not exist
 --- refused rows
 insert into t values (1, 1, 'a');
 insert into t values (1, 2, 'b');
+= 23505 line 2: duplicate key value violates unique constraint "t_pkey": Key (id)=(1) already exists.
 --- refused rows
 insert into t values (1, 1, 'abc');
+= 22001 line 1: value too long for type character varying(2)
 --- refused rows
 insert into nope values (1);
+= 42P01 line 1: relation "nope" does not exist
 --- anon
 GET /t
+= 200 []
 
 === identities and sequences after a dump
 --- migration
@@ -125,4 +142,6 @@ SELECT pg_catalog.setval('public.t_id_seq', 2, true);
 SELECT setval(pg_get_serial_sequence('public.u', 'id'), (SELECT max(id) FROM public.u));
 --- anon
 POST /t {"v":"c"}
+= 201 [{"id":3,"v":"c"}]
 POST /u {"v":"b"}
+= 201 [{"id":2,"v":"b"}]

@@ -6,7 +6,7 @@
 mod bootstrap;
 mod run;
 
-use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError};
+use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError, pending_migrations};
 use tokio_postgres::{Client, Config, Error};
 
 use super::connect::open_client;
@@ -57,7 +57,7 @@ pub(super) async fn migrate(config: &Config, migrations: &[Migration]) -> Result
         .await
         .map_err(fault)?;
     let applied = read_applied(&client).await?;
-    let pending = pending(&applied, migrations)?;
+    let pending = pending_migrations(&applied, migrations)?;
     if pending.is_empty() {
         return Ok(Vec::new());
     }
@@ -94,31 +94,6 @@ pub(super) async fn read_applied(client: &Client) -> Result<Vec<AppliedMigration
         Ok(AppliedMigration { name: row.try_get(0)?, checksum: row.try_get(1)?, applied_at: row.try_get(2)? })
     };
     rows.iter().map(read).collect::<Result<_, Error>>().map_err(fault)
-}
-
-/// Those of `migrations` that are new.
-fn pending<'m>(
-    applied: &[AppliedMigration],
-    migrations: &'m [Migration],
-) -> Result<Vec<&'m Migration>, MigrationError> {
-    for earlier in applied {
-        let Some(file) = migrations.iter().find(|file| file.name == earlier.name) else {
-            return Err(MigrationError::Gone { name: earlier.name.clone() });
-        };
-        if file.checksum() != earlier.checksum {
-            return Err(MigrationError::Changed { name: file.name.clone(), path: file.path.clone() });
-        }
-    }
-    let latest = applied.iter().map(|earlier| earlier.name.as_str()).max();
-    let mut pending: Vec<&Migration> =
-        migrations.iter().filter(|file| applied.iter().all(|earlier| earlier.name != file.name)).collect();
-    pending.sort_by(|a, b| a.name.cmp(&b.name));
-    match (pending.first(), latest) {
-        (Some(first), Some(latest)) if first.name.as_str() < latest => {
-            Err(MigrationError::OutOfOrder { name: first.name.clone(), latest: latest.to_owned() })
-        }
-        _ => Ok(pending),
-    }
 }
 
 /// A failure that no line of the user's file is to blame for.

@@ -295,7 +295,7 @@ pub(super) fn indexes(schema: &Schema, relation: &Relation) -> Vec<IndexText> {
         }
         index_texts(schema, relation, &key_index(relation, key), &mut texts);
     }
-    for index in &relation.indexes {
+    for index in relation.indexes.iter().filter(|index| !index.only_postgres) {
         index_texts(schema, relation, index, &mut texts);
     }
     texts
@@ -313,6 +313,7 @@ fn key_index(relation: &Relation, key: &Key) -> Index {
         nulls_not_distinct: key.nulls_not_distinct,
         terms: key.columns.iter().map(term).collect(),
         condition: None,
+        only_postgres: false,
         comment: None,
     }
 }

@@ -220,6 +220,7 @@ fn key_as_index(key: &Key) -> Index {
         nulls_not_distinct: key.nulls_not_distinct,
         terms: key.columns.iter().map(term).collect(),
         condition: None,
+        only_postgres: false,
         comment: None,
     }
 }

@@ -418,6 +418,7 @@ pub(super) fn cell_value(cell: &Cell, ty: &Type) -> Value {
         (Cell::Integer(number), Type::Bool) => Value::Bool(*number != 0),
         (Cell::Integer(number), _) => Value::Int(*number),
         (Cell::Real(number), _) => Value::Float(*number),
+        (Cell::Text(_), Type::Float4 | Type::Float8) => Value::Float(f64::NAN),
         (Cell::Text(text), _) => Value::text(text.as_str()),
         (Cell::Blob(bytes), _) => Value::Bytes(bytes.as_slice().into()),
     }

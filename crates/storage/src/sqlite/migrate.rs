@@ -7,7 +7,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError, SqlError};
+use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError, SqlError, pending_migrations};
 use roadbed_plan::expr::{Expr, Select, SelectOutput, Statement};
 use roadbed_plan::schema::read_sql::{self, SqlFile, Step};
 use roadbed_plan::schema::{ColumnId, DefaultValue, Relation, Schema};
@@ -41,16 +41,14 @@ pub(super) fn apply(
     migrations: &[Migration],
     clock: &Clock,
 ) -> Result<Vec<String>, MigrationError> {
-    let mut files: Vec<&Migration> = migrations.iter().collect();
-    files.sort_by(|a, b| a.name.cmp(&b.name));
     if !is_prepared(connection)? {
         as_owner(session, clock, || prepare(connection, clock))?;
     }
-    let waiting = pending(&applied(connection)?, &files)?;
+    let waiting = pending_migrations(&applied(connection)?, migrations)?;
     let mut folded = None;
     let mut names = Vec::new();
     for file in waiting {
-        if as_owner(session, clock, || apply_one(connection, &files, file, &mut folded, clock))? {
+        if as_owner(session, clock, || apply_one(connection, migrations, file, &mut folded, clock))? {
             names.push(file.name.clone());
         }
     }
@@ -155,42 +153,20 @@ fn prepare(connection: &mut Connection, clock: &Clock) -> Result<(), MigrationEr
     commit(&transaction, &schema, &BOOTSTRAP)
 }
 
-/// Those of `files` that come after what was applied.
-fn pending<'m>(applied: &[AppliedMigration], files: &[&'m Migration]) -> Result<Vec<&'m Migration>, MigrationError> {
-    for old in applied {
-        match files.iter().find(|file| file.name == old.name) {
-            None => return Err(MigrationError::Gone { name: old.name.clone() }),
-            Some(file) if file.checksum() != old.checksum => {
-                return Err(MigrationError::Changed { name: file.name.clone(), path: file.path.clone() });
-            }
-            Some(_) => {}
-        }
-    }
-    let latest = applied.iter().map(|old| old.name.as_str()).max();
-    let is_new = |file: &&&Migration| !applied.iter().any(|old| old.name == file.name);
-    let new: Vec<&Migration> = files.iter().filter(is_new).copied().collect();
-    match (new.first(), latest) {
-        (Some(first), Some(latest)) if first.name.as_str() < latest => {
-            Err(MigrationError::OutOfOrder { name: first.name.clone(), latest: latest.to_owned() })
-        }
-        _ => Ok(new),
-    }
-}
-
 /// A schema and how many migrations are folded into it.
 type Folded = Option<(usize, Arc<Schema>)>;
 
 /// Applies one file, unless another process has done so meanwhile. Says whether it was applied here.
 fn apply_one(
     connection: &mut Connection,
-    files: &[&Migration],
+    files: &[Migration],
     migration: &Migration,
     folded: &mut Folded,
     clock: &Clock,
 ) -> Result<bool, MigrationError> {
     let transaction = begin(connection)?;
     let before = applied(&transaction)?;
-    if !pending(&before, files)?.iter().any(|file| file.name == migration.name) {
+    if !pending_migrations(&before, files)?.iter().any(|file| file.name == migration.name) {
         return Ok(false);
     }
     let mut schema = match folded.take() {
@@ -267,7 +243,21 @@ fn located(file: &SqlFile<'_>, place: (usize, usize), error: EngineError) -> Mig
         // Its words end with the whole statement that SQLite was given.
         EngineError::Internal { reason } => {
             let words = reason.split(" in ").next().unwrap_or_default();
-            (None, format!("SQLite cannot do this: {words}"), None)
+            let not_immutable = |what: &str| (Some("42P17".to_owned()), what.to_owned(), None);
+            match reason.split_once("non-deterministic functions prohibited in ").map(|(_, place)| place) {
+                Some(place) if place.starts_with("generated") => {
+                    not_immutable("generation expression is not immutable")
+                }
+                Some(place) if place.starts_with("index") => {
+                    not_immutable("functions in index expression must be marked IMMUTABLE")
+                }
+                Some(place) if place.starts_with("CHECK") => (
+                    Some("0A000".to_owned()),
+                    "a check that asks for the time or the caller works only on PostgreSQL".to_owned(),
+                    Some("test it in a policy, `with check (…)`, or leave it out".to_owned()),
+                ),
+                Some(_) | None => (None, format!("SQLite cannot do this: {words}"), None),
+            }
         }
         away @ (EngineError::RowCount { .. }
         | EngineError::SchemaChanged

@@ -375,13 +375,6 @@ impl Fold<'_> {
                     // The grammar keeps the letter's code: `a` for always, `d` for by default.
                     always = when.as_deref() == Some("97") || when.as_deref() == Some("a");
                 }
-                "restart" => {
-                    return Err(Fault::only_postgres(
-                        "`restart` of an identity column",
-                        "write `select setval(pg_get_serial_sequence(…), 1, false)`",
-                    )
-                    .at(option.location));
-                }
                 _ => {}
             }
         }
@@ -391,6 +384,15 @@ impl Fold<'_> {
         self.edit_column(id, column.id, |column| {
             column.default = Some(DefaultValue::Identity { always, start, increment })
         });
+        let owner = Some((id, column.id));
+        let owned = self.schema_mut().sequences.iter_mut().find(|(_, sequence)| sequence.owner == owner);
+        let key = owned.map(|(key, sequence)| {
+            (sequence.start, sequence.increment) = (start, increment);
+            key.clone()
+        });
+        if let (Some(key), Some(restart)) = (key, changed.restart) {
+            self.restart_sequence(&key, restart);
+        }
         Ok(())
     }
 

@@ -8,10 +8,11 @@ use super::Fold;
 use super::dependents::columns_of;
 use super::drop::Object;
 use super::fault::Fault;
+use super::indexes::plain_column;
 use super::names::{constraint_names, strings};
 use super::tables::column_ids;
 use crate::schema::read_expr::Scope;
-use crate::schema::{Check, ColumnId, ForeignKey, Key, ReferentialAction, Relation, RelationId, RelationKind};
+use crate::schema::{Check, ColumnId, ForeignKey, Index, Key, ReferentialAction, Relation, RelationId, RelationKind};
 use crate::value::Type;
 
 impl Fold<'_> {
@@ -42,7 +43,9 @@ impl Fold<'_> {
     fn refuse_taken_constraint(&self, id: RelationId, constraint: &Constraint) -> Result<(), Fault> {
         let relation = self.schema.relation(id);
         let name = constraint.conname.as_str();
-        let with_index = matches!(constraint.contype(), ConstrType::ConstrPrimary | ConstrType::ConstrUnique);
+        // A key may have the name of the index that it is made of.
+        let with_index = name != constraint.indexname
+            && matches!(constraint.contype(), ConstrType::ConstrPrimary | ConstrType::ConstrUnique);
         if with_index && self.class_exists(&relation.schema, name) {
             return Err(Fault::new("42P07", format!("relation \"{name}\" already exists")).name(name));
         }
@@ -87,9 +90,18 @@ impl Fold<'_> {
             let message = format!("multiple primary keys for table \"{}\" are not allowed", relation.name);
             return Err(Fault::new("42P16", message).at(constraint.location));
         }
-        let columns = self.key_columns(&relation, constraint, column)?;
+        let index = relation.indexes.iter().position(|index| index.name == constraint.indexname);
+        let columns = match index {
+            Some(index) => index_columns(&relation.indexes[index], constraint)?,
+            None if !constraint.indexname.is_empty() => {
+                let message = format!("index \"{}\" does not exist", constraint.indexname);
+                return Err(Fault::new("42704", message).name(&constraint.indexname));
+            }
+            None => self.key_columns(&relation, constraint, column)?,
+        };
         let names: Vec<&str> = relation.column_names(&columns).collect();
         let name = match (constraint.conname.as_str(), primary) {
+            ("", _) if index.is_some() => constraint.indexname.clone(),
             ("", true) => self.new_class_name(&relation.schema, (&relation.name, "", "pkey"), true),
             ("", false) => self.new_class_name(&relation.schema, (&relation.name, &names.join("_"), "key"), true),
             (given, _) => given.to_owned(),
@@ -97,6 +109,10 @@ impl Fold<'_> {
         let key =
             Key { name, columns, nulls_not_distinct: constraint.nulls_not_distinct, deferrable: constraint.deferrable };
         self.edit(id, |relation| {
+            // The key takes the index's place.
+            if let Some(index) = index {
+                relation.indexes.remove(index);
+            }
             if primary {
                 set_not_null(relation, &key.columns);
                 relation.primary_key = Some(key);
@@ -242,21 +258,31 @@ fn comparable(left: &Type, right: &Type) -> bool {
 }
 
 fn refuse_not_valid(constraint: &Constraint) -> Result<(), Fault> {
-    if constraint.skip_validation && !constraint.initially_valid {
-        let help = "leave `not valid` out: the rows that exist must satisfy it";
-        return Err(Fault::only_postgres("a constraint that is `not valid`", help).at(constraint.location));
-    }
     if constraint.is_no_inherit {
         return Err(Fault::only_postgres("`no inherit`", "leave it out").at(constraint.location));
     }
     Ok(())
 }
 
+/// The columns of an index that becomes a key.
+fn index_columns(index: &Index, constraint: &Constraint) -> Result<Vec<ColumnId>, Fault> {
+    if !index.unique {
+        let message = format!("\"{}\" is not a unique index", index.name);
+        return Err(Fault::new("42809", message).name(&index.name));
+    }
+    let columns: Option<Vec<ColumnId>> = index.terms.iter().map(|term| plain_column(&term.expr)).collect();
+    match columns {
+        Some(columns) if index.condition.is_none() => Ok(columns),
+        Some(_) | None => {
+            let what = if index.condition.is_some() { "is a partial index" } else { "contains expressions" };
+            let fault = Fault::new("42809", format!("index \"{}\" {what}", index.name));
+            Err(fault.at(constraint.location))
+        }
+    }
+}
+
 fn refuse_key_clauses(constraint: &Constraint) -> Result<(), Fault> {
     let refuse = |what: &str, help: &str| Err(Fault::only_postgres(what, help).at(constraint.location));
-    if !constraint.indexname.is_empty() {
-        return refuse("a key `using index`", "list the key's columns and drop the index");
-    }
     if !strings(&constraint.including).is_empty() {
         return refuse("`include` in a key", "leave it out, or make an index of its own");
     }

@@ -130,12 +130,23 @@ impl Fold<'_> {
                 None => Ok(None),
             };
         }
+        let name = dotted(&stmt.funcname).1;
         let source = clauses.source.as_deref().unwrap_or_default();
+        let returned = if clauses.language == "plpgsql" { Some(returned_select(source)) } else { None };
+        let not_sql = || {
+            let help = "write it in `language sql`, as one select; a body that is only `begin return …; end` can stay";
+            Fault::only_postgres(format!("the PL/pgSQL function `{name}`"), help).name(name)
+        };
+        let source = match &returned {
+            Some(select) => select.as_deref().ok_or_else(not_sql)?,
+            None => source,
+        };
+        let start_of = clauses.source.as_deref().unwrap_or_default();
         // Positions within the body count from its own start.
-        let start = self.piece.text.find(source);
+        let start = self.piece.text.find(start_of);
         self.body_of_source(source, header, path).map_err(|fault| match start {
             Some(start) => fault.shift(start),
-            None => fault.name(dotted(&stmt.funcname).1),
+            None => fault.name(name),
         })
     }
 
@@ -337,18 +348,34 @@ fn refuse_language(name: &str, language: &str, stmt: &pb::CreateFunctionStmt) ->
             "use a default, a generated column or a check; or serve this folder from PostgreSQL",
         )
         .name(name)),
-        "plpgsql" => Err(Fault::only_postgres(
-            format!("the PL/pgSQL function `{name}`"),
-            "write it in `language sql`, as one select",
-        )
-        .name(name)),
-        "sql" => Ok(()),
+        "sql" | "plpgsql" => Ok(()),
         other => Err(Fault::only_postgres(
             format!("the function `{name}` in `language {other}`"),
             "write it in `language sql`",
         )
         .name(name)),
     }
+}
+
+/// The select that a PL/pgSQL body `begin return …; end` is, with everything at its place.
+fn returned_select(source: &str) -> Option<String> {
+    let tokens = pg_query::scan(source).ok()?.tokens;
+    let is_comment = |token: &&pb::ScanToken| matches!(token.token(), pb::Token::SqlComment | pb::Token::CComment);
+    let tokens: Vec<&pb::ScanToken> = tokens.iter().filter(|token| !is_comment(token)).collect();
+    let words = |token: &pb::ScanToken| source.get(token.start as usize..token.end as usize).unwrap_or_default();
+    let tokens = match tokens.as_slice() {
+        [inner @ .., last] if words(last) == ";" => inner,
+        all => all,
+    };
+    let [begin, back, inner @ .., stop, end] = tokens else { return None };
+    let is = |token: &pb::ScanToken, word: &str| words(token).eq_ignore_ascii_case(word);
+    let framed = is(begin, "begin") && is(back, "return") && is(stop, ";") && is(end, "end");
+    if !framed || inner.iter().any(|token| words(token) == ";") || inner.first().is_none_or(|token| is(token, "query"))
+    {
+        return None;
+    }
+    let before = " ".repeat(back.start as usize);
+    Some(format!("{before}select{}", source.get(back.end as usize..stop.start as usize)?))
 }
 
 /// `return …` and `begin atomic select … end`.

@@ -12,6 +12,7 @@ use super::tables::storage_parameter;
 use crate::expr::{Expr, SourceId};
 use crate::schema::read_expr::Scope;
 use crate::schema::{ColumnId, Index, IndexTerm, Relation, RelationKind};
+use crate::value::Type;
 
 /// Operator classes that order as columns do anyway, sorted.
 const PLAIN_CLASSES: &[&str] =
@@ -30,7 +31,14 @@ impl Fold<'_> {
         let mut names = Vec::new();
         for node in &stmt.index_params {
             let Some(NodeEnum::IndexElem(element)) = node.node.as_ref() else { continue };
-            terms.push(self.index_term(&relation, element)?);
+            let term = self.index_term(&relation, element)?;
+            let ty = term.expr.ty();
+            if stmt.access_method == "gin" && !matches!(ty.base(), Type::Array(_) | Type::Jsonb) {
+                let message =
+                    format!("data type {} has no default operator class for access method \"gin\"", ty.sql_name());
+                return Err(Fault::new("42704", message).name(&element.name));
+            }
+            terms.push(term);
             names.push(term_name(element, &names));
         }
         if !stmt.idxname.is_empty() && self.class_exists(&relation.schema, &stmt.idxname) {
@@ -53,6 +61,8 @@ impl Fold<'_> {
             nulls_not_distinct: stmt.nulls_not_distinct,
             terms,
             condition,
+            // What these find faster is searched row by row elsewhere, with the same answer.
+            only_postgres: ["gin", "brin"].contains(&stmt.access_method.as_str()),
             comment: None,
         };
         let user = Object::Index(relation.id, index.name.clone());
@@ -99,10 +109,10 @@ pub(super) fn plain_column(expr: &Expr) -> Option<ColumnId> {
 
 fn refuse_index_clauses(stmt: &pb::IndexStmt) -> Result<(), Fault> {
     match stmt.access_method.as_str() {
-        "" | "btree" | "hash" => {}
+        "" | "btree" | "hash" | "gin" | "brin" => {}
         method => {
             let help = match method {
-                "gin" | "gist" => {
+                "gist" => {
                     "leave the index out, or index the single expression that is searched by, such as `((data ->> 'key'))`"
                 }
                 _ => "write `using btree`, or leave the index out",
@@ -114,10 +124,6 @@ fn refuse_index_clauses(stmt: &pb::IndexStmt) -> Result<(), Fault> {
         return Err(Fault::new("25001", "CREATE INDEX CONCURRENTLY cannot run inside a transaction block")
             .name("concurrently")
             .help("leave `concurrently` out: each file runs in a transaction"));
-    }
-    if let Some(NodeEnum::IndexElem(column)) = stmt.index_including_params.first().and_then(|node| node.node.as_ref()) {
-        let help = "leave `include` out; in an index that is not unique, add the columns at its end";
-        return Err(Fault::only_postgres("`include` in an index", help).name(&column.name));
     }
     if let Some(NodeEnum::DefElem(option)) = stmt.options.first().and_then(|node| node.node.as_ref()) {
         return Err(storage_parameter(option));

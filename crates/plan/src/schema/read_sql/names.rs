@@ -54,7 +54,13 @@ impl Fold<'_> {
     /// A table or view that must exist.
     pub(super) fn relation(&self, range: &RangeVar) -> Result<Arc<Relation>, Fault> {
         self.find_relation(range).ok_or_else(|| {
-            Fault::new("42P01", format!("relation \"{}\" does not exist", shown(range))).at(range.location)
+            let fault = Fault::new("42P01", format!("relation \"{}\" does not exist", shown(range))).at(range.location);
+            if (range.schemaname.as_str(), range.relname.as_str()) == ("auth", "users") {
+                let help = "there is no table of users yet: keep the user's id in a `uuid` column (`default auth.uid()`) \
+                            without a reference";
+                return fault.help(help);
+            }
+            fault
         })
     }
 

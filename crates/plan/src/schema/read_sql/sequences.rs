@@ -7,7 +7,9 @@ use super::Fold;
 use super::fault::Fault;
 use super::names::{self, list, qualified, shown, strings};
 use super::settings::constant;
+use crate::expr::{Expr, Select, SelectOutput, Statement};
 use crate::schema::{ColumnId, DefaultPrivilegeObject, RelationId, Sequence};
+use crate::value::{Type, Value};
 
 /// What a sequence's clauses say.
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub(super) struct SequenceOptions {
     pub(super) start: Option<i64>,
     pub(super) increment: Option<i64>,
     min: Option<i64>,
+    /// `restart`, perhaps with a value.
+    pub(super) restart: Option<Option<i64>>,
     /// `sequence name …`, of an identity column.
     pub(super) name: Option<(Option<String>, String)>,
     /// `owned by table.column`, or `none`.
@@ -54,14 +58,6 @@ impl Fold<'_> {
         let Some(key) = self.find_sequence(range) else {
             return if stmt.missing_ok { Ok(()) } else { Err(no_relation(range)) };
         };
-        if stmt
-            .options
-            .iter()
-            .any(|option| matches!(&option.node, Some(NodeEnum::DefElem(option)) if option.defname == "restart"))
-        {
-            let help = format!("write `select setval('{}', 1, false)`", names::show((Some(&key.0), &key.1)));
-            return Err(Fault::only_postgres("`restart` of a sequence", help).name("restart"));
-        }
         let options = read_options(&stmt.options)?;
         let owner = self.sequence_owner(&options)?;
         if let Some(sequence) = self.schema_mut().sequences.get_mut(&key) {
@@ -71,7 +67,22 @@ impl Fold<'_> {
                 sequence.owner = owner;
             }
         }
+        if let Some(restart) = options.restart {
+            self.restart_sequence(&key, restart);
+        }
         Ok(())
+    }
+
+    /// The next value is `at`, or where the sequence starts.
+    pub(super) fn restart_sequence(&mut self, key: &(String, String), at: Option<i64>) {
+        let Some(sequence) = self.schema.sequences.get(key) else { return };
+        let args = vec![
+            Expr::value(Value::text(format!("{}.{}", key.0, key.1)), Type::Text),
+            Expr::value(Value::Int(at.unwrap_or(sequence.start)), Type::Int8),
+            Expr::boolean(false),
+        ];
+        let outputs = vec![SelectOutput { name: "setval".to_owned(), expr: Expr::call("setval", args, Type::Int8) }];
+        self.writes.push(Statement::Select(Select { outputs, ..Select::default() }));
     }
 
     pub(super) fn find_sequence(&self, range: &RangeVar) -> Option<(String, String)> {
@@ -114,6 +125,7 @@ pub(super) fn read_options(options: &[Node]) -> Result<SequenceOptions, Fault> {
                 return Err(Fault::new("22023", "INCREMENT must not be zero").at(option.location));
             }
             "increment" => found.increment = number,
+            "restart" => found.restart = Some(number),
             "minvalue" => found.min = number,
             "maxvalue" if number.is_some_and(|max| max < i64::from(i32::MAX)) => {
                 return Err(

@@ -146,22 +146,11 @@ impl Fold<'_> {
         if !has_sequence {
             return;
         }
-        let owned: Vec<((String, String), i64)> = self
-            .schema
-            .sequences
-            .iter()
-            .filter(|(_, sequence)| sequence.owner.is_some_and(|(owner, _)| owner == id))
-            .map(|(key, sequence)| (key.clone(), sequence.start))
-            .collect();
-        for ((schema, name), start) in owned {
-            let args = vec![
-                Expr::value(Value::text(format!("{schema}.{name}")), Type::Text),
-                Expr::value(Value::Int(start), Type::Int8),
-                Expr::boolean(false),
-            ];
-            let expr = Expr::call("setval", args, Type::Int8);
-            let outputs = vec![SelectOutput { name: "setval".to_owned(), expr }];
-            self.writes.push(Statement::Select(Select { outputs, ..Select::default() }));
+        let owned =
+            self.schema.sequences.iter().filter(|(_, sequence)| sequence.owner.is_some_and(|(owner, _)| owner == id));
+        let owned: Vec<(String, String)> = owned.map(|(key, _)| key.clone()).collect();
+        for key in owned {
+            self.restart_sequence(&key, None);
         }
     }
 }

@@ -144,6 +144,11 @@ impl World {
         self.server.database.engine().seed(&script).await
     }
 
+    /// The address of the database, where it has one.
+    pub(crate) fn database_url(&self) -> Option<String> {
+        Some(postgres::server()?.url_of(self.database.as_ref()?))
+    }
+
     /// As [`World::end`]; then runs statements where the database's server keeps what outlives it.
     pub(crate) async fn end_and_run(self, sql: &str) {
         self.end().await;

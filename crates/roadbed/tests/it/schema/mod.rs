@@ -4,7 +4,9 @@
 //! `ROADBED_TEST_STORIES=views` plays only the stories with that in their path; `ROADBED_TEST_BLESS=1` writes
 //! PostgreSQL's answers into the files.
 
+mod files;
 mod play;
+mod refusals;
 mod story;
 
 use std::path::{Path, PathBuf};

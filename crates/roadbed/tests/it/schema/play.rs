@@ -96,7 +96,8 @@ fn reason(error: &MigrationError) -> String {
     match error {
         MigrationError::Sql(error) => {
             let state = error.sqlstate.as_deref().unwrap_or("-");
-            format!("{state} line {}: {}", error.position().0, error.message)
+            let message = error.message.lines().next().unwrap_or_default();
+            format!("{state} line {}: {message}", error.position().0)
         }
         other => other.to_string(),
     }

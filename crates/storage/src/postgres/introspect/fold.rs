@@ -255,7 +255,8 @@ impl Fold {
                 IndexTerm { expr, descending: option & 1 != 0, nulls_first: option & 2 != 0 }
             });
             let terms = terms.collect();
-            relation.indexes.push(Index { name, unique, nulls_not_distinct, terms, condition, comment });
+            let only_postgres = false;
+            relation.indexes.push(Index { name, unique, nulls_not_distinct, terms, condition, only_postgres, comment });
         }
         Ok(())
     }
