@@ -4,8 +4,8 @@
 //! they and all other tests ask; [`oracle`] compares the engines on random input; [`rules`] holds what ARCHITECTURE.md
 //! promises; [`schema`] plays the files of `tests/stories`: migrations with rows and requests between them.
 
-mod browser;
 mod attacker;
+mod browser;
 mod cases;
 mod crash;
 mod harness;
@@ -18,5 +18,4 @@ mod process;
 mod program;
 mod rules;
 mod schema;
-mod settings;
 mod tour;

@@ -44,7 +44,10 @@ pub(crate) fn as_argument(path: &Path) -> &str {
 
 /// Lines as they come out of a process.
 #[derive(Clone, Default)]
-pub(crate) struct Lines(Arc<(Mutex<(Vec<String>, bool)>, Condvar)>);
+pub(crate) struct Lines(Arc<(Mutex<Heard>, Condvar)>);
+
+/// The lines so far, and whether there will be no more.
+type Heard = (Vec<String>, bool);
 
 impl Lines {
     fn of(stream: impl Read + Send + 'static) -> Self {

@@ -369,13 +369,10 @@ impl Fold<'_> {
         let options = super::names::list(node);
         for option in options {
             let Some(NodeEnum::DefElem(option)) = option.node.as_ref() else { continue };
-            match option.defname.as_str() {
-                "generated" => {
-                    let when = option.arg.as_deref().and_then(super::settings::constant);
-                    // The grammar keeps the letter's code: `a` for always, `d` for by default.
-                    always = when.as_deref() == Some("97") || when.as_deref() == Some("a");
-                }
-                _ => {}
+            if option.defname == "generated" {
+                let when = option.arg.as_deref().and_then(super::settings::constant);
+                // The grammar keeps the letter's code: `a` for always, `d` for by default.
+                always = when.as_deref() == Some("97") || when.as_deref() == Some("a");
             }
         }
         let changed = super::sequences::read_options(options)?;

@@ -208,8 +208,7 @@ impl Kind {
             | Self::Float8
             | Self::Real
             | Self::Amount => rng.random_bool(0.7),
-            Self::Bool => rng.random_bool(0.8),
-            Self::Jsonb | Self::Json => rng.random_bool(0.8),
+            Self::Bool | Self::Jsonb | Self::Json => rng.random_bool(0.8),
             _ => false,
         };
         let is_json = serde_json::from_str::<serde_json::Value>(&text).is_ok();
