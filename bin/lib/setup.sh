@@ -64,6 +64,7 @@ has_rust() {
 
 has_checkers() { cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1; }
 has_compiler() { command -v cc >/dev/null && [[ -e /usr/include/stdio.h || $(uname) != Linux ]]; }
+has_certificates() { [[ -s /etc/ssl/certs/ca-certificates.crt || -s /etc/ssl/cert.pem || -s /etc/pki/tls/certs/ca-bundle.crt ]]; }
 has_curl() { command -v curl >/dev/null; }
 has_shellcheck() { command -v shellcheck >/dev/null; }
 has_browser() { command -v chromedriver >/dev/null && { command -v chromium || command -v google-chrome; } >/dev/null; }
@@ -125,5 +126,6 @@ require_checkers() {
 require_build() {
   require "a C compiler" has_compiler gcc libc6-dev
   require libclang has_libclang libclang-dev
+  require "the certificates that Rust's registry is known by" has_certificates ca-certificates
   require_rust
 }
