@@ -38,7 +38,7 @@ impl<'a> Planner<'a> {
             conflict,
             checks,
             shown: self.shown_columns(relation),
-            returning,
+            returning: without_empty_embeds(returning),
             count: insert.count,
         })
     }
@@ -98,7 +98,7 @@ impl<'a> Planner<'a> {
             condition,
             checks,
             shown: self.shown_columns(relation),
-            returning,
+            returning: without_empty_embeds(returning),
             count: update.count,
         })
     }
@@ -114,7 +114,7 @@ impl<'a> Planner<'a> {
             relation: relation.id,
             condition,
             shown: self.shown_columns(relation),
-            returning,
+            returning: without_empty_embeds(returning),
             count: delete.count,
         })
     }
@@ -191,6 +191,14 @@ impl<'a> Planner<'a> {
         let error = DatabaseError::new("55000", format!("cannot {verb} view \"{}\"", relation.name));
         Err(error.hint("Write to the tables that the view reads.").into())
     }
+}
+
+/// The embeds without columns have served the filters.
+fn without_empty_embeds(mut returning: ReturningPlan) -> ReturningPlan {
+    if let ReturningPlan::Rows(node) = &mut returning {
+        node.forget_empty_embeds();
+    }
+    returning
 }
 
 fn reads_rows(returning: &ReturningPlan) -> bool {

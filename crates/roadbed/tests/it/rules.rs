@@ -68,6 +68,32 @@ fn codes_of_the_rest_dialect_have_one_home() {
 }
 
 #[test]
+fn every_code_of_the_rest_dialect_has_a_case() {
+    // A case has a database that answers and a server with a key.
+    const BEYOND_CASES: &[&str] = &["PGRST000", "PGRST003", "PGRST300", "PGRSTX00"];
+    let cases: String = cases::files().iter().map(|path| std::fs::read_to_string(path).expect("it is text")).collect();
+    let home = |name: &str| name.starts_with("api/src/rest/error") || name == "roadbed/src/http/error_response.rs";
+    for (name, text) in sources().iter().filter(|(name, _)| home(name)) {
+        for code in program(text).split('"').filter(|word| word.starts_with("PGRST") && word.len() == 8) {
+            let is_shown = cases.contains(&format!("\"code\":\"{code}\""));
+            assert!(is_shown || BEYOND_CASES.contains(&code), "no case answers {code} of {name}");
+        }
+    }
+}
+
+#[test]
+fn only_the_planner_reads_policies() {
+    const READERS: &[&str] =
+        &["plan/src/planner/access.rs", "plan/src/planner/authorize.rs", "roadbed/src/cli/access.rs"];
+    const MAKERS: &[&str] = &["plan/src/schema/", "storage/src/postgres/introspect/"];
+    for (name, text) in sources() {
+        let is_home = READERS.contains(&name.as_str()) || MAKERS.iter().any(|maker| name.starts_with(maker));
+        let reads = program(&text).contains(".policies") && !name.contains("tests");
+        assert!(is_home || !reads, "{name} reads policies");
+    }
+}
+
+#[test]
 fn only_assembling_names_an_engine() {
     let home =
         |name: &str| name.starts_with("storage/") || name == "roadbed/src/assemble.rs" || name.contains("tests/");

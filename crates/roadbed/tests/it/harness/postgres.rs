@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use super::{say, variable};
@@ -13,8 +13,8 @@ use super::{say, variable};
 pub(crate) struct Postgres {
     /// Of the database `postgres`, as a superuser.
     url: String,
-    /// Open as long as this process lives: its end tells the keeper to stop the server.
-    _life: Option<ChildStdin>,
+    /// Its input is open as long as this process lives: the end of it tells the keeper to stop the server.
+    _keeper: Option<Child>,
 }
 
 /// The server, started when it is first asked for; `None` where PostgreSQL is not installed.
@@ -47,7 +47,7 @@ impl Postgres {
 }
 
 fn given(url: String) -> Postgres {
-    Postgres { url, _life: None }
+    Postgres { url, _keeper: None }
 }
 
 /// `$1` the programs' folder, `$2` the port.
@@ -85,10 +85,12 @@ fn start() -> Option<Postgres> {
     let mut line = String::new();
     let told = keeper.stdout.take().map(BufReader::new).map(|mut output| output.read_line(&mut line));
     if told.is_none_or(|told| told.is_err()) || line.trim() != "ready" {
+        // It has said why on its way out.
+        let _ = keeper.wait();
         say(&format!("POSTGRESQL IN {} CANNOT BE STARTED", programs.display()));
         return None;
     }
-    Some(Postgres { url: format!("postgres://postgres@127.0.0.1:{port}/postgres"), _life: keeper.stdin.take() })
+    Some(Postgres { url: format!("postgres://postgres@127.0.0.1:{port}/postgres"), _keeper: Some(keeper) })
 }
 
 /// The folder of the newest PostgreSQL that has `initdb`.
