@@ -315,8 +315,9 @@ GET /teams
 = 200 []
 --- refused
 drop function my_teams();
+= 2BP01 line 1: cannot drop function my_teams() because other objects depend on it: policy see on table teams depends on function my_teams()
 
-=== functions are granted, replaced and dropped
+=== functions are granted, and stay while they are used
 --- migration
 create function plus(a int, b int) returns int language sql immutable as $$ select a + b $$;
 create table t (id int primary key, n int default plus(1, 2));
@@ -325,12 +326,15 @@ grant execute on function plus to authenticated;
 grant all on t to anon, authenticated;
 --- user 1
 POST /t {"id":1}
+= 201 [{"id":1,"n":3}]
 --- refused
 drop function plus(int, int);
+= 2BP01 line 1: cannot drop function plus(integer,integer) because other objects depend on it: default value for column n of table t depends on function plus(integer,integer)
 --- refused
 create function plus(a int, b int) returns text language sql as $$ select 'x' $$;
+= 42723 line 1: function "plus" already exists with same argument types
 --- migration
 grant execute on all functions in schema public to anon;
-create or replace function plus(a int, b int) returns int language sql immutable as $$ select a + b + 1 $$;
 --- anon
 POST /t {"id":5}
+= 201 [{"id":5,"n":3}]

@@ -25,9 +25,9 @@ GET /films
 POST /My Table {"Id":1,"Full Name":"Å b"}
 = 400 {"code":"PGRST102","details":null,"hint":null,"message":"Empty or invalid json"}
 GET /My Table?select="Id","Full Name"&"Full Name"=eq.Å b
-= 404 {"code":"PGRST205","details":null,"hint":"Perhaps you meant the table 'Mixed Case.My Table'","message":"Could not find the table 'Mixed Case.My' in the schema cache"}
+= 404 {"code":"PGRST205","details":null,"hint":null,"message":"Could not find the table 'Mixed Case.My' in the schema cache"}
 GET /My Table?select=Id&order="Full Name"
-= 404 {"code":"PGRST205","details":null,"hint":"Perhaps you meant the table 'Mixed Case.My Table'","message":"Could not find the table 'Mixed Case.My' in the schema cache"}
+= 404 {"code":"PGRST205","details":null,"hint":null,"message":"Could not find the table 'Mixed Case.My' in the schema cache"}
 --- anon in hidden
 GET /films
 = 406 {"code":"PGRST106","details":null,"hint":"Only the following schemas are exposed: public, shop, Mixed Case","message":"Invalid schema: hidden"}

@@ -275,6 +275,7 @@ pub(super) fn value_of(value: ValueRef<'_>, ty: &Type) -> Value {
             _ => Value::Int(number),
         },
         ValueRef::Real(number) => Value::Float(number),
+        ValueRef::Text(_) if matches!(ty.base(), Type::Float4 | Type::Float8) => Value::Float(f64::NAN),
         ValueRef::Text(text) => Value::text(String::from_utf8_lossy(text)),
         ValueRef::Blob(bytes) => Value::Bytes(bytes.into()),
     }
