@@ -192,14 +192,14 @@ fn what_postgresql_refuses_is_refused_in_its_words() {
 #[test]
 fn what_cannot_be_carried_over_names_the_construct() {
     let cases = [
-        ("create table a (d jsonb); create index on a using gin (d)", "a gin index works only on PostgreSQL", "gin"),
+        ("create table a (d jsonb); create index on a using gist (d)", "a gist index works only on PostgreSQL", "gist"),
         (
             "create function f() returns trigger language plpgsql as $$ begin return new; end $$",
             "the PL/pgSQL trigger function `f` works only on PostgreSQL",
             "f",
         ),
         (
-            "create function f() returns int language plpgsql as $$ begin return 1; end $$",
+            "create function f() returns int language plpgsql as $$ begin perform 1; return 1; end $$",
             "the PL/pgSQL function `f` works only on PostgreSQL",
             "f",
         ),
