@@ -1,6 +1,6 @@
 //! Plays the files of `tests/cases` on every engine. `tests/cases/README.md` tells their form.
 //!
-//! `ROADBED_CASES=filters` plays only the files with that in their path. `ROADBED_BLESS=1` writes PostgreSQL's
+//! `ROADBED_TEST_CASES=filters` plays only the files with that in their path. `ROADBED_TEST_BLESS=1` writes PostgreSQL's
 //! answers into the files; without it, both engines must give the answers that are written.
 
 mod bless;
@@ -39,7 +39,7 @@ pub(crate) fn files() -> Vec<PathBuf> {
 
 /// The files to play, read. A file that is not in the form of a case file fails the test.
 pub(crate) fn read_all() -> Vec<CaseFile> {
-    let wanted = variable("ROADBED_CASES").unwrap_or_default();
+    let wanted = variable("ROADBED_TEST_CASES").unwrap_or_default();
     let chosen = files().into_iter().filter(|path| path.to_string_lossy().contains(&wanted));
     chosen.map(|path| parse::read(&path).unwrap_or_else(|error| panic!("{error}"))).collect()
 }
@@ -60,7 +60,7 @@ fn play_all(on: On) {
     if !engines("the cases").contains(&on) {
         return say(&format!("{cases} CASES NOT RUN ON {}", on.name().to_uppercase()));
     }
-    let blessing = variable("ROADBED_BLESS").is_some();
+    let blessing = variable("ROADBED_TEST_BLESS").is_some();
     if blessing && on != On::Postgres {
         return say(&format!("{cases} cases not run on {on}: answers are being written"));
     }

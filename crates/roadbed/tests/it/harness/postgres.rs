@@ -74,7 +74,6 @@ wait "$server"
 rm -rf "$folder"
 "#;
 
-#[expect(clippy::zombie_processes, reason = "the keeper outlives this function, and ends when its input is closed")]
 fn start() -> Option<Postgres> {
     let programs = programs()?;
     let port = free_port();
