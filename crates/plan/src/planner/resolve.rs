@@ -209,6 +209,9 @@ impl<'a> Planner<'a> {
         }
         let child = Place { relation: self.schema.relation(embed.node.relation), source: embed.node.source };
         let expr = self.field(child, &term.field)?;
+        let mut columns = Vec::new();
+        super::authorize::collect_columns(&expr, child.source, &mut columns);
+        self.needs.add(child.relation, Privilege::Select, columns);
         let ty = expr.ty();
         let mut select = self.embedded_rows(place, embed)?;
         select.outputs = vec![SelectOutput { name: "value".into(), expr }];

@@ -96,13 +96,7 @@ pub(super) fn read_view_options(options: &[pb::Node]) -> Result<bool, Fault> {
             .and_then(constant)
             .is_none_or(|value| matches!(value.as_str(), "true" | "on" | "1" | "yes"));
         match option.defname.as_str() {
-            // Its tables would have to be read with the caller's grants and policies: never with the owner's instead.
-            "security_invoker" if on => {
-                let help = "leave it out and put the caller's condition into the view, such as `where owner = auth.uid()`; \
-                            or grant the tables themselves";
-                return Err(Fault::only_postgres("a view with `security_invoker`", help).at(option.location));
-            }
-            "security_invoker" => invoker = false,
+            "security_invoker" => invoker = on,
             // Keeps PostgreSQL from running a caller's functions early; there is no such early call here.
             "security_barrier" => {}
             other => {

@@ -70,7 +70,8 @@ impl Pair {
         client.batch_execute(&format!("create database {database}")).await.unwrap();
         drop(client);
         running.await.unwrap().unwrap();
-        let url = format!("{server} dbname={database}");
+        let (host, _) = server.rsplit_once('/').expect("the server's address names a database");
+        let url = format!("{host}/{database}");
         let postgres = PostgresEngine::connect(&url, PostgresOptions::default(), Clock::System).unwrap();
         let sqlite = SqliteEngine::open(SqliteLocation::Memory, SqliteOptions::default(), Clock::System).unwrap();
         Self { sqlite: migrated(Arc::new(sqlite), schema).await, postgres: migrated(Arc::new(postgres), schema).await }
