@@ -8,12 +8,16 @@ use std::time::{Duration, Instant};
 
 use roadbed_plan::{Clock, EngineError, Session};
 use rusqlite::config::DbConfig;
+use rusqlite::ffi::ErrorCode;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::internal;
 use super::functions::{self, ConnectionSession};
 use super::sequences::Sequences;
+
+/// How long a connection waits for the locks of other programs.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most columns of a result, as in PostgreSQL.
 const MAX_COLUMNS: i32 = 1664;
@@ -109,7 +113,7 @@ impl Connector {
             SqliteLocation::Memory => Connection::open_in_memory(),
         }
         .map_err(|error| EngineError::Internal { reason: format!("cannot open {}: {error}", self.location) })?;
-        self.configure(&sql).map_err(internal)?;
+        while_locked(|| self.configure(&sql)).map_err(internal)?;
         let session = ConnectionSession::default();
         functions::register(&sql, &session, &self.clock).map_err(internal)?;
         let deadline = Deadline::default();
@@ -122,7 +126,7 @@ impl Connector {
     }
 
     fn configure(&self, sql: &Connection) -> rusqlite::Result<()> {
-        sql.busy_timeout(Duration::from_secs(5))?;
+        sql.busy_timeout(BUSY_TIMEOUT)?;
         // Without this guarantee each new bound value may prepare the statement again (the bundled SQLite has STAT4).
         sql.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // A misspelt column must be an error and not a string.
@@ -143,6 +147,22 @@ impl Connector {
         sql.pragma_update(None, "temp_store", "memory")?;
         // The checkpointer's thread does the work; this is the limit at which the writer helps.
         sql.pragma_update(None, "wal_autocheckpoint", 16_384)
+    }
+}
+
+/// Does `work` again while other programs hold the file.
+///
+/// Programs that open a new file at once all turn its write-ahead log on, and at that step SQLite itself does
+/// not wait: all but one are told that the file is locked.
+fn while_locked(work: impl Fn() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    let until = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match work() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
     }
 }
 
