@@ -46,7 +46,10 @@ pub(super) fn engine_error(error: rusqlite::Error) -> EngineError {
 }
 
 fn is_too_deep(message: &str) -> bool {
-    message.starts_with("Expression tree is too large") || message.starts_with("parser stack overflow")
+    message.starts_with("Expression tree is too large")
+        || message.starts_with("parser stack overflow")
+        || message.contains("nested too deep")
+        || message.contains("levels of trigger recursion")
 }
 
 fn timeout() -> DatabaseError {

@@ -1,5 +1,7 @@
 //! Foreign keys, tested by name and at the end of a statement, where SQLite knows neither.
 
+use std::collections::HashSet;
+
 use roadbed_plan::plan::ShownColumns;
 use roadbed_plan::schema::{Column, ColumnId, ForeignKey, ReferentialAction, Relation, Schema};
 use roadbed_plan::{DatabaseError, EngineError, Value};
@@ -123,45 +125,60 @@ pub(super) fn before_update<'s>(
     Ok(found)
 }
 
-/// The keys of rows that are to be deleted, and of the rows that go with them.
-pub(super) fn before_delete<'s>(target: Target<'s>, rowids: &[i64]) -> Result<Vec<Touched<'s>>, EngineError> {
-    let mut rows = Vec::with_capacity(rowids.len());
-    let mut seen = Vec::new();
-    for rowid in rowids {
-        let mut referenced = Vec::new();
-        collect_deleted(target, target.relation, *rowid, &mut seen, &mut referenced)?;
-        rows.push(Touched { rowid: None, referenced });
-    }
-    Ok(rows)
+/// What a delete takes with it.
+pub(super) struct Doomed<'s> {
+    /// For each row of the statement, the keys that it and the rows that go with it have.
+    pub(super) touched: Vec<Touched<'s>>,
+    /// The rows that go with them, each after the row that it refers to.
+    pub(super) descendants: Vec<(&'s Relation, i64)>,
 }
 
-fn collect_deleted<'s>(
+/// Finds what a delete of these rows takes with it. Chains may be as long as a table.
+pub(super) fn before_delete<'s>(target: Target<'s>, rowids: &[i64]) -> Result<Doomed<'s>, EngineError> {
+    let mut seen: HashSet<_> = rowids.iter().map(|rowid| (target.relation.id, *rowid)).collect();
+    let mut doomed = Doomed { touched: Vec::with_capacity(rowids.len()), descendants: Vec::new() };
+    for rowid in rowids {
+        let mut referenced = Vec::new();
+        let mut waiting = vec![(target.relation, *rowid)];
+        while let Some((relation, rowid)) = waiting.pop() {
+            let known = waiting.len();
+            for (child, key, values) in incoming_values(target, relation, rowid)? {
+                match key.on_delete {
+                    ReferentialAction::NoAction | ReferentialAction::Restrict => {
+                        referenced.push(Referenced { parent: relation, child, key, action: key.on_delete, values });
+                    }
+                    ReferentialAction::Cascade => {
+                        let rows = referring_rows(target.request, child, key, &values)?;
+                        waiting.extend(
+                            rows.into_iter().map(|row| (child, row)).filter(|(c, row)| seen.insert((c.id, *row))),
+                        );
+                    }
+                    ReferentialAction::SetNull | ReferentialAction::SetDefault => {}
+                }
+            }
+            doomed.descendants.extend(&waiting[known..]);
+            // The first found is the first to be followed.
+            waiting[known..].reverse();
+        }
+        doomed.touched.push(Touched { rowid: None, referenced });
+    }
+    Ok(doomed)
+}
+
+/// The foreign keys that point at a row's table, with the values that they would have to point at the row.
+fn incoming_values<'s>(
     target: Target<'s>,
     relation: &'s Relation,
     rowid: i64,
-    seen: &mut Vec<(roadbed_plan::schema::RelationId, i64)>,
-    found: &mut Vec<Referenced<'s>>,
-) -> Result<(), EngineError> {
-    if seen.contains(&(relation.id, rowid)) {
-        return Ok(());
-    }
-    seen.push((relation.id, rowid));
+) -> Result<Vec<(&'s Relation, &'s ForeignKey, Vec<Value>)>, EngineError> {
+    let mut found = Vec::new();
     for (child, key) in incoming(target.schema, relation) {
         let columns = columns_of(relation, &key.target_columns);
-        let Some(values) = row_values(target.request, relation, &columns, rowid)? else { continue };
-        match key.on_delete {
-            ReferentialAction::NoAction | ReferentialAction::Restrict => {
-                found.push(Referenced { parent: relation, child, key, action: key.on_delete, values });
-            }
-            ReferentialAction::Cascade => {
-                for rowid in referring_rows(target.request, child, key, &values)? {
-                    collect_deleted(target, child, rowid, seen, found)?;
-                }
-            }
-            ReferentialAction::SetNull | ReferentialAction::SetDefault => {}
+        if let Some(values) = row_values(target.request, relation, &columns, rowid)? {
+            found.push((child, key, values));
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// The first of `referenced` that stands in the way of a statement that SQLite has undone, because it would not wait

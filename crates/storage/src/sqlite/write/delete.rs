@@ -1,13 +1,14 @@
 //! Deletes. Rows that are to be answered are read before they go.
 
 use roadbed_plan::plan::{DeletePlan, ReturningPlan};
+use roadbed_plan::schema::Relation;
 use roadbed_plan::{DatabaseError, EngineError};
 
 use super::super::diagnose;
 use super::super::error::{engine_error, internal, is_constraint};
 use super::super::foreign_keys::{self, deferred};
 use super::super::writer::execute;
-use super::{Target, Written, json_list, push_where, returning};
+use super::{Target, Written, json_list, push_where, returning, rowid_name, sql_name};
 
 pub(super) fn delete(target: Target<'_>, plan: &DeletePlan) -> Result<Written, EngineError> {
     if foreign_keys::shows_late(target.schema, target.relation) {
@@ -27,6 +28,9 @@ pub(super) fn delete(target: Target<'_>, plan: &DeletePlan) -> Result<Written, E
         }
     };
     deleted.or_else(|cause| {
+        if is_too_deep(&cause) {
+            return delete_from_the_leaves(target, plan);
+        }
         if !is_constraint(&cause) {
             return Err(engine_error(cause));
         }
@@ -51,6 +55,51 @@ fn delete_these(target: Target<'_>, rowids: &[i64]) -> rusqlite::Result<u64> {
     statement.execute([json_list(rowids)]).map(|rows| rows as u64)
 }
 
+/// Whether SQLite gave up on a chain of cascades. Its own limit is a thousand; PostgreSQL has none.
+fn is_too_deep(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqliteFailure(_, Some(message)) if message.contains("nested too deep")
+        || message.contains("levels of trigger recursion"))
+}
+
+/// Deletes again what SQLite could not, each row after those that go with it.
+fn delete_from_the_leaves(target: Target<'_>, plan: &DeletePlan) -> Result<Written, EngineError> {
+    undo(target)?;
+    let rowids = target.rowids(plan.condition.as_ref())?;
+    let body = match &plan.returning {
+        ReturningPlan::Rows(node) => Some(returning::rows(target, node, &rowids)?),
+        ReturningPlan::Nothing | ReturningPlan::Key(_) => None,
+    };
+    match delete_all(target, &rowids)? {
+        Some(error) => Err(error.into()),
+        None => Ok(Written { rows: rowids.len() as u64, body, ..Written::default() }),
+    }
+}
+
+/// Deletes rows with their descendants. Gives the foreign key that forbids it, if one does.
+fn delete_all(target: Target<'_>, rowids: &[i64]) -> Result<Option<DatabaseError>, EngineError> {
+    let doomed = foreign_keys::before_delete(target, rowids)?;
+    deferred(target.request, || {
+        let leaves_first = doomed.descendants.iter().rev();
+        let deleted = leaves_first
+            .map(|(relation, rowid)| delete_one(target, relation, *rowid))
+            .collect::<rusqlite::Result<()>>()
+            .and_then(|()| delete_these(target, rowids));
+        match deleted {
+            Ok(_) => foreign_keys::violated(target, &doomed.touched),
+            Err(cause) if is_constraint(&cause) => {
+                let found = foreign_keys::restricted(target, &doomed.touched)?;
+                Ok(found.or_else(|| Some(diagnose::by_message(target, &cause))))
+            }
+            Err(cause) => Err(engine_error(cause)),
+        }
+    })
+}
+
+fn delete_one(target: Target<'_>, relation: &Relation, rowid: i64) -> rusqlite::Result<()> {
+    let sql = format!("delete from {} where {} = ?1", sql_name(relation), rowid_name(relation));
+    target.request.connection.sql.prepare_cached(&sql)?.execute([rowid]).map(|_| ())
+}
+
 fn undo(target: Target<'_>) -> Result<(), EngineError> {
     execute(target.request.connection, "rollback to request").map_err(internal)
 }
@@ -59,9 +108,5 @@ fn undo(target: Target<'_>) -> Result<(), EngineError> {
 fn explain(target: Target<'_>, plan: &DeletePlan) -> Result<Option<DatabaseError>, EngineError> {
     undo(target)?;
     let rowids = target.rowids(plan.condition.as_ref())?;
-    let rows = foreign_keys::before_delete(target, &rowids)?;
-    deferred(target.request, || match delete_these(target, &rowids) {
-        Ok(_) => foreign_keys::violated(target, &rows),
-        Err(_) => foreign_keys::restricted(target, &rows),
-    })
+    delete_all(target, &rowids)
 }
