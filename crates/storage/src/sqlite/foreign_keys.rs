@@ -165,12 +165,15 @@ pub(super) fn before_delete<'s>(target: Target<'s>, rowids: &[i64]) -> Result<Do
     Ok(doomed)
 }
 
+/// A foreign key, the table that has it, and the values with which it points at a row.
+type Incoming<'s> = (&'s Relation, &'s ForeignKey, Vec<Value>);
+
 /// The foreign keys that point at a row's table, with the values that they would have to point at the row.
 fn incoming_values<'s>(
     target: Target<'s>,
     relation: &'s Relation,
     rowid: i64,
-) -> Result<Vec<(&'s Relation, &'s ForeignKey, Vec<Value>)>, EngineError> {
+) -> Result<Vec<Incoming<'s>>, EngineError> {
     let mut found = Vec::new();
     for (child, key) in incoming(target.schema, relation) {
         let columns = columns_of(relation, &key.target_columns);

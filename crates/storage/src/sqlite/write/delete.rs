@@ -79,10 +79,9 @@ fn delete_from_the_leaves(target: Target<'_>, plan: &DeletePlan) -> Result<Writt
 fn delete_all(target: Target<'_>, rowids: &[i64]) -> Result<Option<DatabaseError>, EngineError> {
     let doomed = foreign_keys::before_delete(target, rowids)?;
     deferred(target.request, || {
-        let leaves_first = doomed.descendants.iter().rev();
+        let mut leaves_first = doomed.descendants.iter().rev();
         let deleted = leaves_first
-            .map(|(relation, rowid)| delete_one(target, relation, *rowid))
-            .collect::<rusqlite::Result<()>>()
+            .try_for_each(|(relation, rowid)| delete_one(target, relation, *rowid))
             .and_then(|()| delete_these(target, rowids));
         match deleted {
             Ok(_) => foreign_keys::violated(target, &doomed.touched),
