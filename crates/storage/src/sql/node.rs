@@ -80,7 +80,7 @@ impl Renderer<'_> {
 
     /// Declares the node's source, so that expressions over it can be written.
     pub(crate) fn node_source(&mut self, node: &Node) {
-        self.set_source(node.source, node.relation, &Self::alias_of(node.source));
+        self.set_source(node.source, node.relation, &self.alias_of(node.source));
     }
 
     fn node_from(&mut self, node: &Node, from: Option<&str>) {
@@ -96,7 +96,7 @@ impl Renderer<'_> {
                 self.push(&table);
             }
         }
-        self.push(&format!(" as {}", Self::alias_of(node.source)));
+        self.push(&format!(" as {}", self.alias_of(node.source)));
     }
 
     fn node_condition(&mut self, condition: Option<&Expr>, word: &str) {
@@ -197,9 +197,9 @@ impl Renderer<'_> {
                 pairs.iter().map(|(of_parent, _)| *of_parent).collect()
             }
             Link::Junction { source, relation, condition, parent: to_parent, child: to_child } => {
-                self.set_source(*source, *relation, &Self::alias_of(*source));
+                self.set_source(*source, *relation, &self.alias_of(*source));
                 let name = self.relation_name(*relation);
-                self.push(&format!(" join {name} as {} on ", Self::alias_of(*source)));
+                self.push(&format!(" join {name} as {} on ", self.alias_of(*source)));
                 self.pairs(to_child, |renderer, (of_junction, of_child)| {
                     renderer.column(*source, *of_junction);
                     renderer.push(" = ");

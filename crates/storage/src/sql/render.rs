@@ -89,9 +89,14 @@ impl<'s> Renderer<'s> {
         self.sources.insert(source, SourceText { alias: alias.to_owned(), relation: Some(relation) });
     }
 
-    /// The name by which `source` goes in the text, unless [`Self::set_source`] says otherwise.
-    pub(crate) fn alias_of(source: SourceId) -> String {
-        format!("t{}", source.0)
+    /// The name by which `source` goes in the text, unless [`Self::set_source`] says otherwise. No table of SQLite can
+    /// have it: a statement that writes names its table bare, and a sub-select with a source of the same name would
+    /// test its own rows instead of those that are written.
+    pub(crate) fn alias_of(&self, source: SourceId) -> String {
+        match self.dialect {
+            Dialect::Sqlite => format!("sqlite_{}", source.0),
+            Dialect::Postgres => format!("t{}", source.0),
+        }
     }
 
     pub(crate) fn relation_name(&self, relation: RelationId) -> String {
@@ -203,13 +208,13 @@ impl<'s> Renderer<'s> {
             }
             // A column of a source that is not a relation has its number for a name, as outputs have.
             Some(SourceText { alias, relation: None }) => (alias.clone(), format!("c{}", column.0)),
-            None => (Self::alias_of(source), format!("c{}", column.0)),
+            None => (self.alias_of(source), format!("c{}", column.0)),
         };
         self.qualified(&alias, &name);
     }
 
     fn output_of(&mut self, source: SourceId, index: u32) {
-        let alias = self.sources.get(&source).map_or_else(|| Self::alias_of(source), |text| text.alias.clone());
+        let alias = self.sources.get(&source).map_or_else(|| self.alias_of(source), |text| text.alias.clone());
         self.qualified(&alias, &format!("c{index}"));
     }
 

@@ -61,17 +61,25 @@ impl Renderer<'_> {
         }
     }
 
+    /// The name of a common table; as [`Self::alias_of`], none that a table could have.
+    fn common_name(&self, source: SourceId) -> String {
+        match self.dialect {
+            Dialect::Sqlite => format!("sqlite_with{}", source.0),
+            Dialect::Postgres => format!("with{}", source.0),
+        }
+    }
+
     fn with(&mut self, tables: &[CommonTable]) {
         if tables.is_empty() {
             return;
         }
         for table in tables {
-            let text = SourceText { alias: Self::alias_of(table.source), relation: None };
+            let text = SourceText { alias: self.alias_of(table.source), relation: None };
             self.sources.insert(table.source, text);
         }
         self.push(if tables.iter().any(|table| table.recursive) { "with recursive " } else { "with " });
         self.comma_separated(tables, |renderer, table| {
-            renderer.push(&format!("{} as (", common_name(table.source)));
+            renderer.push(&format!("{} as (", renderer.common_name(table.source)));
             renderer.select_named(&table.select, Names::Numbered);
             renderer.push(")");
         });
@@ -151,7 +159,7 @@ impl Renderer<'_> {
                         | Source::View { relation, .. } => Some(*relation),
                         Source::Select(_) | Source::Common(_) => None,
                     };
-                    self.sources.insert(*id, SourceText { alias: Self::alias_of(*id), relation });
+                    self.sources.insert(*id, SourceText { alias: self.alias_of(*id), relation });
                 }
                 FromItem::Join { left, right, .. } => {
                     self.declare(std::slice::from_ref(left));
@@ -216,7 +224,7 @@ impl Renderer<'_> {
             }
             Source::Filtered { relation, condition } => {
                 let name = self.relation_name(*relation);
-                self.push(&format!("(select * from {name} as {} where ", Self::alias_of(id)));
+                self.push(&format!("(select * from {name} as {} where ", self.alias_of(id)));
                 self.expression(condition);
                 self.push(")");
             }
@@ -230,9 +238,9 @@ impl Renderer<'_> {
                 self.select_named(select, Names::Numbered);
                 self.push(")");
             }
-            Source::Common(common) => self.push(&common_name(*common)),
+            Source::Common(common) => self.push(&self.common_name(*common)),
         }
-        self.push(&format!(" as {}", Self::alias_of(id)));
+        self.push(&format!(" as {}", self.alias_of(id)));
     }
 
     /// `order by` and its terms; nothing when there are none.
@@ -322,10 +330,10 @@ impl Renderer<'_> {
                 }
             }
             Statement::Update { relation, source, assignments, from, condition } => {
-                self.set_source(*source, *relation, &Self::alias_of(*source));
+                self.set_source(*source, *relation, &self.alias_of(*source));
                 self.declare(from);
                 let name = self.relation_name(*relation);
-                self.push(&format!("update {name} as {} set ", Self::alias_of(*source)));
+                self.push(&format!("update {name} as {} set ", self.alias_of(*source)));
                 self.assignments(*relation, assignments);
                 self.from(from);
                 self.condition(condition.as_ref());
@@ -339,7 +347,7 @@ impl Renderer<'_> {
 
     fn insert(&mut self, relation: RelationId, columns: &[ColumnId], rows: Option<&Select>, overriding: bool) {
         let name = self.relation_name(relation);
-        self.push(&format!("insert into {name} as {}", Self::alias_of(SourceId::ROW)));
+        self.push(&format!("insert into {name} as {}", self.alias_of(SourceId::ROW)));
         let Some(rows) = rows else {
             self.push(" default values");
             return;
@@ -363,7 +371,7 @@ impl Renderer<'_> {
     }
 
     pub(crate) fn on_conflict(&mut self, relation: RelationId, conflict: &StatementConflict) {
-        self.set_source(SourceId::ROW, relation, &Self::alias_of(SourceId::ROW));
+        self.set_source(SourceId::ROW, relation, &self.alias_of(SourceId::ROW));
         self.set_source(conflict.excluded, relation, "excluded");
         self.push(" on conflict");
         if !conflict.columns.is_empty() {
@@ -389,10 +397,10 @@ impl Renderer<'_> {
     }
 
     fn delete(&mut self, relation: RelationId, source: SourceId, using: &[FromItem], condition: Option<&Expr>) {
-        self.set_source(source, relation, &Self::alias_of(source));
+        self.set_source(source, relation, &self.alias_of(source));
         self.declare(using);
         let name = self.relation_name(relation);
-        self.push(&format!("delete from {name} as {}", Self::alias_of(source)));
+        self.push(&format!("delete from {name} as {}", self.alias_of(source)));
         if using.is_empty() {
             self.condition(condition);
             return;
@@ -409,10 +417,6 @@ impl Renderer<'_> {
             self.expression(condition);
         }
     }
-}
-
-fn common_name(source: SourceId) -> String {
-    format!("with{}", source.0)
 }
 
 fn has_one_row_at_most(select: &Select) -> bool {

@@ -89,8 +89,8 @@ fn sqlite_reads_embedded_rows_by_further_statements() {
     let rendered = render_node(&schema(), &films, Dialect::Sqlite);
     assert_eq!(
         rendered.sql,
-        "select t0.\"title\", t0.\"director_id\", t0.\"id\" from \"films\" as t0 \
-         where (t0.\"price\" collate \"numeric\" > ?1) limit ?2"
+        "select sqlite_0.\"title\", sqlite_0.\"director_id\", sqlite_0.\"id\" from \"films\" as sqlite_0 \
+         where (sqlite_0.\"price\" collate \"numeric\" > ?1) limit ?2"
     );
     assert_eq!(rendered.hidden, 2);
     assert_eq!(rendered.params[1], Param::Limit(10));
@@ -103,13 +103,16 @@ fn sqlite_reads_embedded_rows_by_further_statements() {
         })
         .collect();
     let (director, actors) = (children[0], children[1]);
-    assert_eq!(director.0.sql, "select t1.\"name\" from \"directors\" as t1 where t1.\"id\" = ?1 limit 1");
+    assert_eq!(
+        director.0.sql,
+        "select sqlite_1.\"name\" from \"directors\" as sqlite_1 where sqlite_1.\"id\" = ?1 limit 1"
+    );
     assert_eq!(director.0.params, [Param::Parent(ColumnId(2))]);
     assert_eq!(director.1, [(ColumnId(2), 1)]);
     assert_eq!(
         actors.0.sql,
-        "select t2.\"name\" from \"actors\" as t2 join \"roles\" as t3 on t3.\"actor_id\" = t2.\"id\" \
-         where t3.\"film_id\" = ?1 order by t2.\"name\" nulls last"
+        "select sqlite_2.\"name\" from \"actors\" as sqlite_2 join \"roles\" as sqlite_3 on sqlite_3.\"actor_id\" = sqlite_2.\"id\" \
+         where sqlite_3.\"film_id\" = ?1 order by sqlite_2.\"name\" nulls last"
     );
     assert_eq!(actors.1, [(ColumnId(1), 2)]);
 }
@@ -141,7 +144,10 @@ fn counting_ignores_the_limit_and_shares_session_values() {
     };
     films.condition = Some(Expr::Or(vec![mine(), mine()]));
     let rendered = render_count(&schema(), &films, Dialect::Sqlite);
-    assert_eq!(rendered.sql, "select count(*) from \"films\" as t0 where ((t0.\"title\" = ?1) or (t0.\"title\" = ?1))");
+    assert_eq!(
+        rendered.sql,
+        "select count(*) from \"films\" as sqlite_0 where ((sqlite_0.\"title\" = ?1) or (sqlite_0.\"title\" = ?1))"
+    );
     assert_eq!(rendered.params, [Param::Session(SessionValue::Uid)]);
 }
 

@@ -182,7 +182,7 @@ pub(super) fn fit_sizes<'c>(
 fn insert_text(target: &Target<'_>, columns: &[ColumnId]) -> String {
     let mut renderer = Renderer::new(target.schema, Dialect::Sqlite, Mode::Definition);
     let table = quote(&name_of(target.relation));
-    renderer.push(&format!("INSERT INTO {table} AS {}", Renderer::alias_of(SourceId::ROW)));
+    renderer.push(&format!("INSERT INTO {table} AS {}", renderer.alias_of(SourceId::ROW)));
     if columns.is_empty() {
         renderer.push(" DEFAULT VALUES");
     } else {

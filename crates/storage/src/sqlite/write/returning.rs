@@ -31,7 +31,8 @@ pub(super) fn rows(target: Target<'_>, node: &Node, rowids: &[i64]) -> Result<Bo
 /// The node over the rows whose rowid is (or, as a JSON list, rowids are) bound as the first parameter.
 fn statement(target: Target<'_>, node: &Node, single: bool) -> RenderedNode {
     let mut renderer = Renderer::new(target.schema, Dialect::Sqlite, Mode::Statement);
-    renderer.push("with \"written\" (\"id\") as (select ");
+    // No table can have a name that begins so.
+    renderer.push("with sqlite_written (\"id\") as (select ");
     if single {
         renderer.param(Param::Limit(0));
     } else {
@@ -41,7 +42,7 @@ fn statement(target: Target<'_>, node: &Node, single: bool) -> RenderedNode {
     }
     renderer.push(") ");
     let rows =
-        format!("(select * from {} where {} in (select \"id\" from \"written\"))", target.table(), target.rowid());
+        format!("(select * from {} where {} in (select \"id\" from sqlite_written))", target.table(), target.rowid());
     let (outputs, hidden) = renderer.node(node, Some(&rows));
     let Rendered { sql, params } = renderer.finish();
     RenderedNode { sql, params, outputs, hidden }
