@@ -556,6 +556,11 @@ impl Select {
         self.combined.iter().for_each(|(_, select)| select.for_each_caller_relation(visit));
     }
 
+    /// Whether this is the body of a function that reads with its owner's rights.
+    pub fn reads_as_owner(&self) -> bool {
+        self.from.iter().any(FromItem::reads_as_owner)
+    }
+
     /// Calls `rename` on every source id of the tree.
     pub fn rename_sources(&mut self, rename: &mut dyn FnMut(SourceId) -> SourceId) {
         self.for_each_source_mut(&mut |id, _| *id = rename(*id));
@@ -564,6 +569,17 @@ impl Select {
 }
 
 impl FromItem {
+    fn reads_as_owner(&self) -> bool {
+        match self {
+            Self::Source { source, .. } => match source {
+                Source::OwnerRelation(_) => true,
+                Source::Select(select) => select.reads_as_owner(),
+                Source::Relation(_) | Source::Filtered { .. } | Source::View { .. } | Source::Common(_) => false,
+            },
+            Self::Join { left, right, .. } => left.reads_as_owner() || right.reads_as_owner(),
+        }
+    }
+
     fn for_each_inner_expr_mut(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
         match self {
             Self::Source { source: Source::Select(select) | Source::View { select, .. }, .. } => {

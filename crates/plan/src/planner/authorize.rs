@@ -11,6 +11,7 @@ use crate::schema::{
 };
 
 use super::Planner;
+use super::faults::Told;
 use super::resolve::Place;
 
 /// What one role may do, by itself and through the roles whose rights it has.
@@ -128,10 +129,13 @@ impl Needs {
 }
 
 impl<'a> Planner<'a> {
-    /// Refuses the plan when a literal was at fault, or the caller lacks a right that it needs. Every plan passes
-    /// here before it exists.
+    /// Refuses the plan when a fault was kept, or the caller lacks a right that it needs. Every plan passes here before
+    /// it exists.
     pub(super) fn authorize(&self) -> Result<(), PlanError> {
         if let Some(fault) = self.literal_fault.take() {
+            self.faults.keep(Told::Binding, fault);
+        }
+        if let Some(fault) = self.faults.first() {
             return Err(fault.into());
         }
         if self.capabilities.enforces_access {
@@ -196,7 +200,8 @@ impl<'a> Planner<'a> {
         if self.rights.bound_by_policies(relation) {
             return ShownColumns::None;
         }
-        if self.rights.may(relation, Privilege::Select, &relation.columns.iter().map(|c| c.id).collect::<Vec<_>>()) {
+        // A right on each of the columns is none on the table: PostgreSQL then says which columns it shows.
+        if self.rights.owns(relation) || self.rights.has(&relation.grants, Privilege::Select) {
             return ShownColumns::All;
         }
         let readable = |id| self.rights.has_on_column(&relation.grants, Privilege::Select, Some(id));
@@ -216,16 +221,25 @@ impl<'a> Planner<'a> {
         open: &mut Vec<RelationId>,
     ) -> Result<Vec<Expr>, PlanError> {
         let Some(policies) = self.policies(place.relation, command) else { return Ok(Vec::new()) };
-        self.enter(place.relation, open)?;
         // A permissive policy without `using` lets nothing through; a restrictive one holds nothing back.
         let (permissive, restrictive): (Vec<_>, Vec<_>) = policies.into_iter().partition(|policy| policy.permissive);
         let mut conditions = vec![Expr::any(permissive.into_iter().filter_map(|policy| policy.using).collect())];
         conditions.extend(restrictive.into_iter().filter_map(|policy| policy.using));
+        // Asked before folding, as PostgreSQL asks.
+        let has_selects = conditions.iter().any(has_select);
         let condition = Expr::And(conditions).folded();
-        let condition =
-            if condition.is_true() { Ok(None) } else { self.instance(condition, place.source, open).map(Some) };
+        if condition.is_true() {
+            return Ok(Vec::new());
+        }
+        if !has_selects {
+            return Ok(vec![self.instance(condition, place.source, open)?]);
+        }
+        if !self.enter(place.relation, open) {
+            return Ok(vec![Expr::boolean(false)]);
+        }
+        let condition = self.instance(condition, place.source, open);
         open.pop();
-        Ok(condition?.into_iter().collect())
+        Ok(vec![condition?])
     }
 
     /// What new rows must satisfy, for one command: first any permissive policy, then each restrictive one.
@@ -269,13 +283,15 @@ impl<'a> Planner<'a> {
         Some(relation.policies.iter().filter(applies).cloned().collect())
     }
 
-    fn enter(&self, relation: &Relation, open: &mut Vec<RelationId>) -> Result<(), PlanError> {
+    /// Whether policies of `relation` that have selects of their own may be written into the plan: not below themselves.
+    fn enter(&self, relation: &Relation, open: &mut Vec<RelationId>) -> bool {
         if open.contains(&relation.id) {
             let message = format!("infinite recursion detected in policy for relation \"{}\"", relation.name);
-            return Err(DatabaseError::new("42P17", message).into());
+            self.faults.keep(Told::Securing, DatabaseError::new("42P17", message));
+            return false;
         }
         open.push(relation.id);
-        Ok(())
+        true
     }
 
     /// A stored expression as part of this plan: its row is `row`, its other sources are new, and what it
@@ -364,6 +380,19 @@ impl<'a> Planner<'a> {
             }
         }
     }
+}
+
+/// Whether a stored expression has a select of its own; one inside a `security definer` function, which reads as the
+/// function's owner, is not the expression's.
+fn has_select(expr: &Expr) -> bool {
+    let mut found = false;
+    expr.walk(&mut |part| match part {
+        Expr::Exists { select, .. } | Expr::Scalar { select, .. } | Expr::InSelect { select, .. } => {
+            found |= !select.reads_as_owner();
+        }
+        _ => {}
+    });
+    found
 }
 
 /// Adds the columns of `source` that `expr` names.

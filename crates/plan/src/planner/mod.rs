@@ -5,6 +5,7 @@ mod access;
 mod authorize;
 mod coerce;
 mod embed;
+mod faults;
 mod generated;
 mod resolve;
 mod types;
@@ -26,6 +27,7 @@ use crate::session::Session;
 pub use access::{AccessRow, access_table, may_read};
 
 use authorize::{Needs, Rights};
+use faults::Faults;
 
 /// Most parts of conditions that one plan may hold a second time.
 const MOST_COPIED: usize = 20_000;
@@ -78,8 +80,10 @@ struct Planner<'a> {
     limits: &'a Limits,
     rights: Rights<'a>,
     needs: Needs,
-    /// A literal that its type does not take, kept until names and operators have been looked at: PostgreSQL's order.
+    /// The first literal that its type does not take; it is told in its turn among `faults`.
     literal_fault: RefCell<Option<DatabaseError>>,
+    /// What else is told later than it is found.
+    faults: Faults,
     next_source: Cell<u32>,
     /// Parts of conditions that stand in the plan once more because something asks whether an embed has rows.
     copied: Cell<usize>,
@@ -100,6 +104,7 @@ impl<'a> Planner<'a> {
             rights,
             needs: Needs::default(),
             literal_fault: RefCell::default(),
+            faults: Faults::default(),
             next_source: Cell::new(1),
             copied: Cell::new(0),
         })

@@ -41,6 +41,7 @@ impl Planner<'_> {
             rights: Rights::of(self.schema, owner),
             needs: super::Needs::default(),
             literal_fault: std::cell::RefCell::default(),
+            faults: super::Faults::default(),
             next_source: self.next_source.clone(),
             copied: self.copied.clone(),
         }

@@ -7,6 +7,7 @@ use crate::query::{Conflict, Delete, Filter, Insert, Resolution, Returning, Sele
 use crate::schema::{Column, ColumnId, PolicyCommand, Privilege, Relation};
 
 use super::Planner;
+use super::faults::Told;
 use super::generated::{Writing, refuse_generated};
 use super::resolve::Place;
 
@@ -15,10 +16,10 @@ impl<'a> Planner<'a> {
         let relation = self.visible_relation(&insert.target)?;
         let columns = body_columns(relation, &insert.rows.columns)?;
         let ids: Vec<_> = columns.iter().map(|column| column.id).collect();
-        let conflict = insert.conflict.as_ref().map(|c| conflict_columns(relation, c)).transpose()?.flatten();
+        let conflict = insert.conflict.as_ref().map(|c| self.conflict_columns(relation, c)).transpose()?.flatten();
         let single = insert.rows.json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-        self.refuse_view(relation, "insert into")?;
-        self.refuse_generated(relation, &ids, Writing::Insert)?;
+        self.refuse_view(relation, "insert into");
+        self.refuse_generated(relation, &ids, Writing::Insert);
 
         self.needs.add(relation, Privilege::Insert, ids.clone());
         let returning = self.returning(relation, &insert.returning)?;
@@ -26,10 +27,10 @@ impl<'a> Planner<'a> {
         let mut checks = self.row_checks(relation, PolicyCommand::Insert, false)?;
         checks.extend(self.reading_checks(relation, reads)?);
         let conflict = conflict.map(|found| self.conflict(relation, &ids, found, reads)).transpose()?;
-        self.authorize_sequences(relation, &ids)?;
         // Values are read by whoever may write them only.
         self.authorize()?;
         let rows = self.rows(&insert.rows, &columns, insert.missing_default, single)?;
+        self.authorize_sequences(relation, &ids)?;
         Ok(InsertPlan {
             relation: relation.id,
             columns: ids,
@@ -66,12 +67,42 @@ impl<'a> Planner<'a> {
         Ok(ConflictPlan { columns, resolution, using, checks })
     }
 
+    /// The key that decides what a conflict is. `None` when the relation has no primary key and none was named:
+    /// then no row can conflict.
+    fn conflict_columns(
+        &self,
+        relation: &Relation,
+        conflict: &Conflict,
+    ) -> Result<Option<(Vec<ColumnId>, Resolution)>, PlanError> {
+        let Some(names) = &conflict.columns else {
+            return Ok(relation.primary_key.as_ref().map(|key| (key.columns.clone(), conflict.resolution)));
+        };
+        let mut columns = Vec::with_capacity(names.len());
+        for name in names {
+            let column = relation.column(name).ok_or_else(|| PlanError::UnknownConflictColumn {
+                relation: relation.name.clone(),
+                column: name.clone(),
+            })?;
+            columns.push(column.id);
+        }
+        let is_key = relation
+            .keys()
+            .any(|key| key.columns.len() == columns.len() && columns.iter().all(|c| key.columns.contains(c)));
+        let is_index =
+            relation.indexes.iter().any(|index| index.unique && index.condition.is_none() && index.covers(&columns));
+        if !is_key && !is_index && !self.capabilities.enforces_access {
+            let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
+            self.faults.keep(Told::Planning, DatabaseError::new("42P10", message));
+        }
+        Ok(Some((columns, conflict.resolution)))
+    }
+
     pub(super) fn update(&self, update: &Update) -> Result<UpdatePlan, PlanError> {
         let relation = self.visible_relation(&update.target)?;
         let columns = body_columns(relation, &update.row.columns)?;
         let ids: Vec<_> = columns.iter().map(|column| column.id).collect();
-        self.refuse_view(relation, "update")?;
-        self.refuse_generated(relation, &ids, Writing::Update)?;
+        self.refuse_view(relation, "update");
+        self.refuse_generated(relation, &ids, Writing::Update);
 
         self.needs.add(relation, Privilege::Update, ids.clone());
         let returning = self.returning(relation, &update.returning)?;
@@ -82,6 +113,7 @@ impl<'a> Planner<'a> {
         if ids.is_empty() {
             // Nothing is set: PostgREST asks the database nothing, so nothing is read or asked for.
             self.needs.forget();
+            self.faults.forget();
             self.literal_fault.take();
         }
         self.authorize()?;
@@ -105,7 +137,7 @@ impl<'a> Planner<'a> {
 
     pub(super) fn delete(&self, delete: &Delete) -> Result<DeletePlan, PlanError> {
         let relation = self.visible_relation(&delete.target)?;
-        self.refuse_view(relation, "delete from")?;
+        self.refuse_view(relation, "delete from");
         self.needs.add(relation, Privilege::Delete, Vec::new());
         let returning = self.returning(relation, &delete.returning)?;
         let reads = !delete.filter.is_empty() || reads_rows(&returning);
@@ -175,21 +207,22 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn refuse_generated(&self, relation: &Relation, columns: &[ColumnId], writing: Writing) -> Result<(), PlanError> {
+    fn refuse_generated(&self, relation: &Relation, columns: &[ColumnId], writing: Writing) {
         // An engine with catalogs of its own refuses them itself.
-        if self.capabilities.enforces_access {
-            return Ok(());
+        if !self.capabilities.enforces_access
+            && let Err(fault) = refuse_generated(relation, columns, writing)
+        {
+            self.faults.keep(Told::Rewriting, fault);
         }
-        Ok(refuse_generated(relation, columns, writing)?)
     }
 
     /// Views are written where the engine knows how.
-    fn refuse_view(&self, relation: &Relation, verb: &str) -> Result<(), PlanError> {
+    fn refuse_view(&self, relation: &Relation, verb: &str) {
         if relation.writable || self.capabilities.enforces_access {
-            return Ok(());
+            return;
         }
         let error = DatabaseError::new("55000", format!("cannot {verb} view \"{}\"", relation.name));
-        Err(error.hint("Write to the tables that the view reads.").into())
+        self.faults.keep(Told::Rewriting, error.hint("Write to the tables that the view reads."));
     }
 }
 
@@ -216,33 +249,4 @@ fn body_columns<'a>(relation: &'a Relation, names: &[String]) -> Result<Vec<&'a 
             .ok_or_else(|| PlanError::UnknownBodyColumn { relation: relation.name.clone(), column: name.clone() })
     };
     names.iter().map(find).collect()
-}
-
-/// The key that decides what a conflict is. `None` when the relation has no primary key and none was named:
-/// then no row can conflict.
-fn conflict_columns(
-    relation: &Relation,
-    conflict: &Conflict,
-) -> Result<Option<(Vec<ColumnId>, Resolution)>, PlanError> {
-    let Some(names) = &conflict.columns else {
-        return Ok(relation.primary_key.as_ref().map(|key| (key.columns.clone(), conflict.resolution)));
-    };
-    let mut columns = Vec::with_capacity(names.len());
-    for name in names {
-        let column = relation.column(name).ok_or_else(|| PlanError::UnknownConflictColumn {
-            relation: relation.name.clone(),
-            column: name.clone(),
-        })?;
-        columns.push(column.id);
-    }
-    let is_key = relation
-        .keys()
-        .any(|key| key.columns.len() == columns.len() && columns.iter().all(|c| key.columns.contains(c)));
-    let is_index =
-        relation.indexes.iter().any(|index| index.unique && index.condition.is_none() && index.covers(&columns));
-    if !is_key && !is_index {
-        let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
-        return Err(DatabaseError::new("42P10", message).into());
-    }
-    Ok(Some((columns, conflict.resolution)))
 }

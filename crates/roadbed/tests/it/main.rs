@@ -12,7 +12,6 @@ mod harness;
 mod injection;
 mod live;
 mod oracle;
-mod oracle_wide;
 mod outage;
 mod pages;
 mod process;

@@ -72,7 +72,11 @@ pub(super) async fn execute(
 ) -> Result<Outcome, EngineError> {
     let Question { schema, session, work, rows_wanted } = question;
     refuse_login(&session.role, bounds.login)?;
-    let Some(statements) = statements_of(schema, work)? else { return Ok(nothing_to_do(work)) };
+    let Some(statements) = statements_of(schema, work)? else {
+        let outcome = nothing_to_do(work);
+        check_rows(rows_wanted, outcome.rows)?;
+        return Ok(outcome);
+    };
     let namespace = &schema.relation(relation_of(work)).schema;
     let names = std::iter::once(namespace).chain(bounds.search_path.iter().filter(|name| *name != namespace));
     let writes = !matches!(work, Work::Read { .. });

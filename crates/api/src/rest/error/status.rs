@@ -1,5 +1,6 @@
 //! The HTTP status of each SQLSTATE, as PostgREST's table has it, but for what a caller alone can bring about: that is
 //! never a fault of the server. Too complex a request is 400, a deadlock 409, a statement that takes too long 504.
+//! Policies that read each other in a circle (42P17) are the schema's fault: 500, as in PostgREST.
 
 use http::StatusCode;
 use roadbed_plan::DatabaseError;

@@ -10,6 +10,9 @@ use super::words::{Kind, USERS, chance, one_of};
 
 pub(super) struct Model {
     pub(super) tables: Vec<Table>,
+    /// A role of this schema's own.
+    pub(super) role: String,
+    roles: Vec<String>,
     grants: Vec<String>,
     policies: Vec<String>,
 }
@@ -21,7 +24,11 @@ pub(super) struct Table {
     /// Columns that refer to another table's key, with that table.
     pub(super) parents: Vec<(String, usize)>,
     constraints: Vec<String>,
-    secured: bool,
+    /// Statements after the definition.
+    more: Vec<String>,
+    /// Of a view: what follows `create view … `.
+    view: Option<String>,
+    pub(super) secured: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,6 +37,8 @@ pub(super) enum Key {
     Uuid,
     /// Both parents: a junction.
     Parents,
+    /// `owner_id`: a view that groups by it.
+    Owner,
 }
 
 pub(super) struct Column {
@@ -39,12 +48,11 @@ pub(super) struct Column {
     default: Option<String>,
     unique: bool,
     check: Option<String>,
+    pub(super) generated: Option<String>,
 }
 
-pub(super) const ROLES: [&str; 2] = ["anon", "authenticated"];
-
 impl Model {
-    pub(super) fn random(rng: &mut StdRng) -> Self {
+    pub(super) fn random(rng: &mut StdRng, seed: u64) -> Self {
         let count = rng.random_range(2..=4);
         let mut tables: Vec<Table> = Vec::new();
         for index in 0..count {
@@ -54,14 +62,30 @@ impl Model {
         if chance(rng, 0.5) {
             tables.push(Table::junction(rng, &tables));
         }
-        let mut model = Self { tables, grants: Vec::new(), policies: Vec::new() };
+        let role = format!("role_{seed:x}");
+        let mut model = Self { tables, roles: roles(rng, &role), role, grants: Vec::new(), policies: Vec::new() };
+        let tables = model.tables.len();
+        model.policies = (0..tables).flat_map(|index| model.policies_on(rng, index)).collect();
+        for index in 0..tables {
+            if chance(rng, 0.4) {
+                let view = model.view_of(rng, index);
+                model.tables.push(view);
+            }
+        }
         model.grants = (0..model.tables.len()).flat_map(|index| model.grants_on(rng, index)).collect();
-        model.policies = (0..model.tables.len()).flat_map(|index| model.policies_on(rng, index)).collect();
         model
     }
 
     pub(super) fn migration(&self) -> String {
-        let mut sql = String::from("create type mood as enum ('sad', 'ok', 'happy');\n");
+        let mut sql = String::from(
+            "create type mood as enum ('sad', 'ok', 'happy');\n\
+             create domain amount as numeric check (value >= 0);\n\
+             create domain short as text check (length(value) <= 8);\n",
+        );
+        for line in &self.roles {
+            sql.push_str(line);
+            sql.push('\n');
+        }
         for table in &self.tables {
             sql.push_str(&table.definition(self));
         }
@@ -74,7 +98,7 @@ impl Model {
 
     pub(super) fn rows(&self, rng: &mut StdRng) -> String {
         let mut sql = String::new();
-        for table in &self.tables {
+        for table in self.tables.iter().filter(|table| table.view.is_none()) {
             for row in 1..=rng.random_range(3..=8) {
                 let _ = writeln!(sql, "{}", table.insert(rng, row, self));
             }
@@ -94,8 +118,11 @@ impl Model {
     fn grants_on(&self, rng: &mut StdRng, index: usize) -> Vec<String> {
         let table = &self.tables[index];
         let mut grants = Vec::new();
-        for role in ROLES {
+        for role in ["anon", "authenticated", &self.role] {
             for verb in ["select", "insert", "update", "delete"] {
+                if role == self.role && chance(rng, 0.5) {
+                    continue;
+                }
                 if chance(rng, 0.82) {
                     grants.push(format!("grant {verb} on {} to {role};", table.name));
                 } else if verb != "delete" && chance(rng, 0.4) {
@@ -112,14 +139,25 @@ impl Model {
 
     fn policies_on(&self, rng: &mut StdRng, index: usize) -> Vec<String> {
         let table = &self.tables[index];
-        if !table.secured {
-            return Vec::new();
+        let mut lines = Vec::new();
+        if table.key == Key::Int && table.secured {
+            lines.push(table.helper());
         }
-        let mut lines = vec![format!("alter table {} enable row level security;", table.name)];
+        if !table.secured {
+            return lines;
+        }
+        lines.push(format!("alter table {} enable row level security;", table.name));
+        if chance(rng, 0.2) {
+            lines.push(format!("alter table {} force row level security;", table.name));
+        }
         for number in 0..rng.random_range(1..=4) {
-            let restrictive = number > 0 && chance(rng, 0.25);
+            let restrictive = chance(rng, if number == 0 { 0.05 } else { 0.25 });
             let command = *one_of(rng, &["all", "all", "select", "insert", "update", "delete"]);
-            let roles = *one_of(rng, &["public", "anon", "authenticated", "anon, authenticated"]);
+            let own = format!("authenticated, {}", self.role);
+            let roles = *one_of(
+                rng,
+                &["public", "public", "anon", "authenticated", "anon, authenticated", self.role.as_str(), own.as_str()],
+            );
             let mut line = format!(
                 "create policy p{number} on {}{} for {command} to {roles}",
                 table.name,
@@ -135,70 +173,71 @@ impl Model {
         }
         lines
     }
+}
 
-    /// A random condition over a table's row.
-    fn condition(&self, rng: &mut StdRng, index: usize, depth: usize) -> String {
+impl Model {
+    /// A view of one table, of one with its parent, or of groups of rows.
+    fn view_of(&self, rng: &mut StdRng, index: usize) -> Table {
         let table = &self.tables[index];
-        let choice = rng.random_range(0..if depth == 0 { 7 } else { 12 });
-        match choice {
-            0 => "true".into(),
-            1 => format!("{}.owner_id = auth.uid()", table.name),
-            2 => "auth.uid() is not null".into(),
-            3 => "auth.role() = 'authenticated'".into(),
-            4 => "coalesce(auth.jwt() ->> 'team', '') = 'red'".into(),
-            5 | 6 => self.comparison(rng, index),
-            7 => format!("({} or {})", self.condition(rng, index, depth - 1), self.condition(rng, index, depth - 1)),
-            8 => format!("({} and {})", self.condition(rng, index, depth - 1), self.condition(rng, index, depth - 1)),
-            9 => format!("not ({})", self.condition(rng, index, depth - 1)),
-            10 => "(current_setting('request.jwt.claims', true)::json ->> 'email') like '%@example.com'".into(),
-            _ => self.subquery(rng, index),
-        }
-    }
-
-    fn comparison(&self, rng: &mut StdRng, index: usize) -> String {
-        let table = &self.tables[index];
-        let usable: Vec<_> = table.columns.iter().filter(|column| column.kind != Kind::Json).collect();
-        if usable.is_empty() {
-            return "true".into();
-        }
-        let column = one_of(rng, &usable);
-        let name = format!("{}.{}", table.name, column.name);
-        match column.kind {
-            Kind::Bool => (*one_of(rng, &["{} is true", "{}", "not {}", "{} is not false"])).replace("{}", &name),
-            Kind::Jsonb => format!("{name} ->> 'a' = '1'"),
-            kind if kind.is_text() && chance(rng, 0.4) => format!("lower({name}) like '%a%'"),
-            kind if kind.is_number() && chance(rng, 0.4) => format!("{name} + 1 > {}", rng.random_range(0..4)),
-            _ if chance(rng, 0.2) => format!("{name} is not null"),
-            kind if chance(rng, 0.2) => format!("{name} in ({}, {})", kind.literal(rng), kind.literal(rng)),
-            kind => {
-                let operator = *one_of(rng, &["=", "<>", "<", ">="]);
-                format!("{name} {operator} {}", kind.literal(rng))
-            }
-        }
-    }
-
-    /// A condition on the parent's or a child's rows; only on tables made before, so that policies do not recurse.
-    fn subquery(&self, rng: &mut StdRng, index: usize) -> String {
-        let table = &self.tables[index];
-        let Some((column, parent)) = table.parents.iter().find(|(_, parent)| *parent < index) else {
-            return self.comparison(rng, index);
+        let name = &table.name;
+        let secured = if chance(rng, 0.5) { "with (security_invoker = true) " } else { "" };
+        let column = |name: &str, kind| Column {
+            name: name.into(),
+            kind,
+            not_null: false,
+            default: None,
+            unique: false,
+            check: None,
+            generated: None,
         };
-        let (name, other) = (&table.name, &self.tables[*parent].name);
-        match rng.random_range(0..3) {
-            0 => format!(
-                "exists (select 1 from {other} where {other}.id = {name}.{column} and {})",
-                self.comparison(rng, *parent)
-            ),
-            1 => format!("{name}.{column} in (select {other}.id from {other} where {})", self.comparison(rng, *parent)),
-            _ => format!(
-                "(select count(*) from {other} where {other}.owner_id = auth.uid()) > {}",
-                rng.random_range(0..2)
-            ),
+        let mut columns: Vec<Column> = table.columns.iter().map(|own| column(&own.name, own.kind)).collect();
+        let own = |column: &Column| format!("{name}.{}", column.name);
+        let mut listed: Vec<_> = columns.iter().map(own).collect();
+        let (key, body) = match rng.random_range(0..3) {
+            0 if table.key != Key::Parents => {
+                listed.insert(0, format!("{name}.id, {name}.owner_id"));
+                (
+                    table.key,
+                    format!("as select {} from {name} where {}", listed.join(", "), self.comparison(rng, index)),
+                )
+            }
+            1 if table.key != Key::Parents && table.parents.iter().any(|(_, parent)| *parent != index) => {
+                let (key, parent) = table.parents.iter().find(|(_, parent)| *parent != index).expect("just seen");
+                let other = &self.tables[*parent].name;
+                listed.insert(0, format!("{name}.id, {name}.owner_id"));
+                listed.push(format!("parent.owner_id as parent_owner, upper('x' || {name}.id::text) as label"));
+                columns.extend([column("parent_owner", Kind::Uuid), column("label", Kind::Text)]);
+                let join = *one_of(rng, &["join", "left join"]);
+                let listed = listed.join(", ");
+                (table.key, format!("as select {listed} from {name} {join} {other} parent on parent.id = {name}.{key}"))
+            }
+            _ => {
+                let counted = columns.first().map_or("owner_id", |column| column.name.as_str());
+                let body = format!(
+                    "as select owner_id, count(*) as n, count({counted}) as filled from {name} group by owner_id"
+                );
+                columns = vec![column("n", Kind::Int8), column("filled", Kind::Int8)];
+                (Key::Owner, body)
+            }
+        };
+        Table {
+            name: format!("v_{name}"),
+            key,
+            columns,
+            parents: Vec::new(),
+            constraints: Vec::new(),
+            more: Vec::new(),
+            view: Some(secured.to_owned() + &body),
+            secured: false,
         }
     }
 }
 
 impl Table {
+    pub(super) fn is_view(&self) -> bool {
+        self.view.is_some()
+    }
+
     fn random(rng: &mut StdRng, index: usize, before: &[Self]) -> Self {
         let columns = (0..rng.random_range(2..=5)).map(|number| Column::random(rng, number)).collect();
         let mut parents = Vec::new();
@@ -212,7 +251,18 @@ impl Table {
         }
         let key = if chance(rng, 0.8) { Key::Int } else { Key::Uuid };
         let secured = chance(rng, 0.75);
-        Self { name: format!("t{index}"), key, columns, parents, constraints: Vec::new(), secured }
+        let mut table = Self {
+            name: format!("t{index}"),
+            key,
+            columns,
+            parents,
+            constraints: Vec::new(),
+            more: Vec::new(),
+            view: None,
+            secured,
+        };
+        table.constrain(rng);
+        table
     }
 
     fn junction(rng: &mut StdRng, before: &[Self]) -> Self {
@@ -227,13 +277,15 @@ impl Table {
             columns,
             parents,
             constraints: Vec::new(),
+            more: Vec::new(),
+            view: None,
             secured: chance(rng, 0.5),
         }
     }
 
     pub(super) fn all_columns(&self) -> Vec<String> {
         let mut names = vec!["owner_id".to_owned()];
-        if self.key != Key::Parents {
+        if matches!(self.key, Key::Int | Key::Uuid) {
             names.insert(0, "id".into());
         }
         names.extend(self.columns.iter().map(|column| column.name.clone()));
@@ -260,37 +312,77 @@ impl Table {
         match self.key {
             Key::Int | Key::Uuid => vec!["id".into()],
             Key::Parents => self.parents.iter().map(|(name, _)| name.clone()).collect(),
+            Key::Owner => vec!["owner_id".into()],
         }
     }
 
     fn definition(&self, model: &Model) -> String {
+        if let Some(view) = &self.view {
+            return format!("create view {} {view};\n", self.name);
+        }
         let mut lines = Vec::new();
         match self.key {
             Key::Int => lines.push("id integer primary key".to_owned()),
             Key::Uuid => lines.push("id uuid primary key".to_owned()),
-            Key::Parents => {}
+            Key::Parents | Key::Owner => {}
         }
         lines.push("owner_id uuid default auth.uid()".into());
         lines.extend(self.columns.iter().map(Column::definition));
         for (number, (name, parent)) in self.parents.iter().enumerate() {
             let target = &model.tables[*parent];
-            let action = ["", " on delete cascade", " on delete set null"][(number + self.columns.len()) % 3];
-            let action =
-                if self.key == Key::Parents && action.contains("null") { " on delete cascade" } else { action };
-            let kind = target.key_kind().sql();
             let not_null = if self.key == Key::Parents { " not null" } else { "" };
+            let action = actions(number + self.columns.len(), self.key == Key::Parents);
+            // SQLite restricts at once, even for rows that the same statement deletes.
+            let action = if target.name == self.name { action.replace("restrict", "no action") } else { action.into() };
+            let kind = target.key_kind().sql();
             lines.push(format!("{name} {kind}{not_null} references {}(id){action}", target.name));
         }
         if self.key == Key::Parents {
             lines.push(format!("primary key ({})", self.key_columns().join(", ")));
         }
         lines.extend(self.constraints.iter().cloned());
-        format!("create table {} (\n  {}\n);\n", self.name, lines.join(",\n  "))
+        let mut sql = format!("create table {} (\n  {}\n);\n", self.name, lines.join(",\n  "));
+        for line in &self.more {
+            let _ = writeln!(sql, "{line};");
+        }
+        sql
+    }
+
+    /// Keys over several columns, partial ones, checks over several, and a generated column.
+    fn constrain(&mut self, rng: &mut StdRng) {
+        let name = &self.name;
+        let plain: Vec<_> = self.columns.iter().filter(|column| column.kind != Kind::Json).collect();
+        if chance(rng, 0.15)
+            && let [first, second, ..] = &plain[..]
+        {
+            self.constraints.push(format!("unique ({}, {})", first.name, second.name));
+        }
+        if chance(rng, 0.1)
+            && let [first, ..] = &plain[..]
+        {
+            self.more.push(format!("create unique index on {name} ({}) where owner_id is null", first.name));
+        }
+        if chance(rng, 0.1) {
+            self.constraints.push("check (owner_id is not null or id is not null)".into());
+        }
+        if chance(rng, 0.3)
+            && let Some((kind, expression)) = self.columns.iter().find_map(generated_from)
+        {
+            self.columns.push(Column {
+                name: "made".into(),
+                kind,
+                not_null: false,
+                default: None,
+                unique: false,
+                check: None,
+                generated: Some(expression),
+            });
+        }
     }
 
     fn insert(&self, rng: &mut StdRng, row: i32, model: &Model) -> String {
         let mut names = Vec::new();
-        let mut values = Vec::new();
+        let (mut values, mut found) = (Vec::new(), Vec::new());
         match self.key {
             Key::Int => {
                 names.push("id".to_owned());
@@ -303,11 +395,11 @@ impl Table {
                     USERS.get(row as usize - 1).map_or_else(|| uuid(row), |user| (*user).to_owned())
                 ));
             }
-            Key::Parents => {}
+            Key::Parents | Key::Owner => {}
         }
         names.push("owner_id".into());
         values.push(format!("'{}'", one_of(rng, &USERS)));
-        for column in &self.columns {
+        for column in self.columns.iter().filter(|column| column.generated.is_none()) {
             names.push(column.name.clone());
             // A row that met another would be left out, and then missed by its children.
             let null = !column.not_null && (chance(rng, 0.2) || (column.unique && row > 1));
@@ -321,17 +413,85 @@ impl Table {
             } else {
                 number.to_string()
             };
-            let own = model.tables[*parent].name == self.name;
-            let null = own || (self.key != Key::Parents && chance(rng, 0.2));
-            values.push(if null { "null".into() } else { value });
+            // The parent's row may have met another and be missing.
+            let other = &model.tables[*parent].name;
+            found.push(format!("exists (select 1 from {other} where id = {value})"));
+            let null = self.key != Key::Parents && chance(rng, 0.2);
+            let looked_up = format!("(select id from {other} where id = {value})");
+            values.push(if null { "null".into() } else { looked_up });
         }
-        format!(
-            "insert into {} ({}) values ({}) on conflict do nothing;",
-            self.name,
-            names.join(", "),
-            values.join(", ")
-        )
+        let (name, names, values) = (&self.name, names.join(", "), values.join(", "));
+        if self.key == Key::Parents {
+            let found = found.join(" and ");
+            return format!("insert into {name} ({names}) select {values} where {found} on conflict do nothing;");
+        }
+        format!("insert into {name} ({names}) values ({values}) on conflict do nothing;")
     }
+}
+
+/// The schema's own role: a member of another, or another a member of it.
+fn roles(rng: &mut StdRng, role: &str) -> Vec<String> {
+    let inherit = if chance(rng, 0.3) { " noinherit" } else { "" };
+    let mut lines = vec![format!("create role {role}{inherit};")];
+    match rng.random_range(0..3) {
+        0 => lines.push(format!("grant authenticated to {role};")),
+        1 => lines.push(format!("grant {role} to authenticated;")),
+        _ => lines.push(format!("grant usage on schema public to {role};")),
+    }
+    lines.push(format!("grant usage on schema public, auth to {role};"));
+    if chance(rng, 0.2) {
+        lines.push(format!("alter default privileges in schema public grant select on tables to {role};"));
+    }
+    lines
+}
+
+fn actions(number: usize, not_null: bool) -> &'static str {
+    let all = [
+        "",
+        " on delete cascade",
+        " on delete set null",
+        " on delete restrict on update cascade",
+        " on delete set null on update set null",
+        " on delete cascade on update cascade",
+        " on delete no action on update restrict",
+        " on delete set default on update set default",
+    ];
+    let action = all[number % all.len()];
+    if not_null && (action.contains("null") || action.contains("default")) { " on delete cascade" } else { action }
+}
+
+/// A default: a literal, or a call where the type has one.
+fn default(rng: &mut StdRng, kind: Kind) -> String {
+    let calls: &[&str] = match kind {
+        Kind::Text => {
+            &["lower('A')", "auth.role()", "auth.email()", "'a' || 'b'", "coalesce(auth.jwt() ->> 'team', 'none')"]
+        }
+        Kind::Uuid => &["auth.uid()", "'00000000-0000-4000-8000-000000000002'::uuid"],
+        Kind::Int4 => &["1 + 2", "length('abc')", "case when auth.uid() is null then 0 else 1 end"],
+        Kind::Date => &["'2024-01-01'::date + 1", "date '2024-02-29'"],
+        Kind::Bool => &["(auth.uid() is not null)", "true"],
+        Kind::Jsonb => &["auth.jwt() -> 'app'", "'{}'::jsonb", "jsonb_build_object('a', 1)"],
+        Kind::IntArray => &["array[1, 2]", "'{}'::integer[]"],
+        Kind::TextArray => &["array['a', 'b']"],
+        Kind::Numeric => &["1.50 * 2", "round(2.5)"],
+        _ => &[],
+    };
+    if !calls.is_empty() && chance(rng, 0.6) { (*one_of(rng, calls)).to_owned() } else { kind.literal(rng) }
+}
+
+fn generated_from(column: &Column) -> Option<(Kind, String)> {
+    let name = &column.name;
+    Some(match column.kind {
+        Kind::Text | Kind::Varchar => (Kind::Text, format!("upper({name}) || '!'")),
+        Kind::Int4 | Kind::Int2 => (Kind::Int8, format!("coalesce({name}, 0)::bigint * 3")),
+        Kind::Numeric | Kind::Money => (Kind::Numeric, format!("round({name} / 3, 2)")),
+        Kind::Jsonb => (Kind::Text, format!("{name} ->> 'a'")),
+        Kind::Date => (Kind::Date, format!("{name} + 7")),
+        Kind::Bool => (Kind::Text, format!("case when {name} then 'yes' else 'no' end")),
+        Kind::Float8 => (Kind::Float8, format!("abs({name})")),
+        Kind::IntArray => (Kind::Int4, format!("cardinality({name})")),
+        _ => return None,
+    })
 }
 
 fn uuid(row: i32) -> String {
@@ -343,14 +503,17 @@ impl Column {
         let kind = *one_of(rng, &Kind::ALL);
         let name = format!("{}{number}", ["a", "b", "c", "d", "e"][number % 5]);
         let not_null = chance(rng, 0.25);
-        let default = chance(rng, 0.3).then(|| kind.literal(rng));
+        let default = chance(rng, 0.3).then(|| default(rng, kind));
         let unique = kind != Kind::Json && !not_null && chance(rng, 0.1);
         let check = (kind.is_number() && chance(rng, 0.25)).then(|| format!("{name} >= -1"));
-        Self { name, kind, not_null, default, unique, check }
+        Self { name, kind, not_null, default, unique, check, generated: None }
     }
 
     fn definition(&self) -> String {
         let mut text = format!("{} {}", self.name, self.kind.sql());
+        if let Some(expression) = &self.generated {
+            let _ = write!(text, " generated always as ({expression}) stored");
+        }
         if let Some(default) = &self.default {
             let _ = write!(text, " default {default}");
         }

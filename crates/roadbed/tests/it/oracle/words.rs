@@ -26,10 +26,19 @@ pub(super) enum Kind {
     Mood,
     IntArray,
     Bytea,
+    Real,
+    Time,
+    /// `char(4)`.
+    Chars,
+    TextArray,
+    /// A domain over numeric.
+    Amount,
+    /// A domain over text.
+    Short,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 25] = [
         Self::Int2,
         Self::Int4,
         Self::Int8,
@@ -49,6 +58,12 @@ impl Kind {
         Self::Mood,
         Self::IntArray,
         Self::Bytea,
+        Self::Real,
+        Self::Time,
+        Self::Chars,
+        Self::TextArray,
+        Self::Amount,
+        Self::Short,
     ];
 
     pub(super) fn sql(self) -> &'static str {
@@ -72,6 +87,12 @@ impl Kind {
             Self::Mood => "mood",
             Self::IntArray => "integer[]",
             Self::Bytea => "bytea",
+            Self::Real => "real",
+            Self::Time => "time",
+            Self::Chars => "char(4)",
+            Self::TextArray => "text[]",
+            Self::Amount => "amount",
+            Self::Short => "short",
         }
     }
 
@@ -80,7 +101,11 @@ impl Kind {
     }
 
     pub(super) fn is_text(self) -> bool {
-        matches!(self, Self::Text | Self::Varchar)
+        matches!(self, Self::Text | Self::Varchar | Self::Short)
+    }
+
+    pub(super) fn is_array(self) -> bool {
+        matches!(self, Self::IntArray | Self::TextArray)
     }
 
     pub(super) fn is_json(self) -> bool {
@@ -125,6 +150,12 @@ impl Kind {
             Self::Mood => pick(rng, &["sad", "ok", "happy"]),
             Self::IntArray => pick(rng, &["{}", "{1}", "{1,2,3}", "{3,NULL}"]),
             Self::Bytea => pick(rng, &["\\x", "\\x00ff", "\\x68656c6c6f"]),
+            Self::Real => pick(rng, &["0", "1", "0.1", "-2.5", "1e20", "1e-7", "3.1415927"]),
+            Self::Time => pick(rng, &["00:00:00", "12:34:56.789", "23:59:59", "24:00:00", "08:00"]),
+            Self::Chars => pick(rng, &["", "a", "ab", "abcd", "ab  ", " a"]),
+            Self::TextArray => pick(rng, &["{}", "{a}", "{a,b}", r#"{"x y",NULL,"q\"u"}"#]),
+            Self::Amount => pick(rng, &["0", "1", "2.50", "19.99"]),
+            Self::Short => pick(rng, &["", "a", "abc", "über"]),
         }
     }
 
@@ -148,6 +179,12 @@ impl Kind {
             Self::Mood => &["angry", ""],
             Self::IntArray => &["1,2", "{a}"],
             Self::Bytea => &["\\x0", "\\xzz"],
+            Self::Real => &["x", "1e40"],
+            Self::Time => &["25:00", "noon", "12:60:00"],
+            Self::Chars => &["abcde"],
+            Self::TextArray => &["a", "{a"],
+            Self::Amount => &["-1", "x"],
+            Self::Short => &["far too long for it"],
         };
         (*list.choose(rng).expect("no list is empty")).to_owned()
     }
@@ -163,7 +200,14 @@ impl Kind {
         }
         let text = if rng.random_bool(0.04) { self.wrong(rng) } else { self.text(rng) };
         let bare = match self {
-            Self::Int2 | Self::Int4 | Self::Int8 | Self::Numeric | Self::Money | Self::Float8 => rng.random_bool(0.7),
+            Self::Int2
+            | Self::Int4
+            | Self::Int8
+            | Self::Numeric
+            | Self::Money
+            | Self::Float8
+            | Self::Real
+            | Self::Amount => rng.random_bool(0.7),
             Self::Bool | Self::Jsonb | Self::Json => rng.random_bool(0.8),
             _ => false,
         };
