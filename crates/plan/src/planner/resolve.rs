@@ -92,6 +92,7 @@ impl<'a> Planner<'a> {
             source: place.source,
             relation: place.relation.id,
             view: None,
+            call: None,
             outputs,
             condition: Expr::all(inner),
             order,

@@ -33,7 +33,7 @@ fn node(source: u32, relation: RelationId, outputs: Vec<Output>) -> Node {
     Node {
         source: SourceId(source),
         relation,
-        view: None,
+        view: None, call: None,
         outputs,
         condition: None,
         order: Vec::new(),
