@@ -33,7 +33,8 @@ fn node(source: u32, relation: RelationId, outputs: Vec<Output>) -> Node {
     Node {
         source: SourceId(source),
         relation,
-        view: None, call: None,
+        view: None,
+        call: None,
         outputs,
         condition: None,
         order: Vec::new(),

@@ -150,7 +150,7 @@ fn text_of(pairs: &[(String, String)], arg: &FunctionArg) -> Option<String> {
     let name = arg.name.as_ref()?;
     let mut texts = pairs.iter().filter(|(given, _)| given == name).map(|(_, text)| text.as_str());
     if !arg.variadic {
-        return texts.last().map(str::to_owned);
+        return texts.next_back().map(str::to_owned);
     }
     let first = texts.next()?;
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));

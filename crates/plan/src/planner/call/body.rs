@@ -80,7 +80,8 @@ impl Planner<'_> {
             };
         }
         if body.outputs.len() != row.columns.len() {
-            let message = format!("return type mismatch in function declared to return {}", function.returns.sql_name());
+            let message =
+                format!("return type mismatch in function declared to return {}", function.returns.sql_name());
             let fewer = body.outputs.len() < row.columns.len();
             let details = format!("Final statement returns too {} columns.", if fewer { "few" } else { "many" });
             return Err(DatabaseError::new("42P13", message).details(details).into());

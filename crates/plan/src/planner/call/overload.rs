@@ -9,16 +9,20 @@ use crate::value::Type;
 
 impl<'a> Planner<'a> {
     /// The one function that `target` means for these arguments. Who may run it is not asked here.
-    pub(in crate::planner) fn function_meant(&self, target: &Target, arguments: &Arguments) -> Result<&'a Function, PlanError> {
+    pub(in crate::planner) fn function_meant(
+        &self,
+        target: &Target,
+        arguments: &Arguments,
+    ) -> Result<&'a Function, PlanError> {
         if !self.limits.schemas.contains(&target.schema) {
             let exposed = self.limits.schemas.clone();
             return Err(PlanError::UnknownSchema { schema: target.schema.clone(), exposed });
         }
         let names = arguments.names();
-        let of_schema = || self.schema.functions.iter().filter(|function| function.schema == target.schema);
-        let mut named: Vec<&Function> =
+        let here = |function: &&std::sync::Arc<Function>| function.schema == target.schema && is_callable(function);
+        let of_schema = || self.schema.functions.iter().filter(here);
+        let named: Vec<&Function> =
             of_schema().filter(|function| function.name == target.name).map(|function| &**function).collect();
-        named.retain(|function| is_callable(function));
         let mut found: Vec<&Function> =
             named.iter().copied().filter(|function| takes(function, &names, arguments)).collect();
         if found.is_empty() {
@@ -33,7 +37,9 @@ impl<'a> Planner<'a> {
                 arguments: names.iter().map(|name| (*name).to_owned()).collect(),
                 body: body_of(arguments),
                 closest: match named.is_empty() {
-                    true => closest(&target.name, of_schema().map(|function| function.name.as_str())).map(str::to_owned),
+                    true => {
+                        closest(&target.name, of_schema().map(|function| function.name.as_str())).map(str::to_owned)
+                    }
                     false => closest_arguments(&named, &names).map(|list| format!("{}{list}", target.name)),
                 },
             }),

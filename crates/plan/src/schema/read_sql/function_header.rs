@@ -70,7 +70,11 @@ impl Fold<'_> {
     }
 
     /// What one answer is, and its columns: those of the relation whose rows it gives, or a new row of its own.
-    pub(super) fn function_result(&mut self, (schema, name): (&str, &str), header: &Header) -> (FunctionResult, RelationId) {
+    pub(super) fn function_result(
+        &mut self,
+        (schema, name): (&str, &str),
+        header: &Header,
+    ) -> (FunctionResult, RelationId) {
         if let Some(relation) = self.relation_of_type(&header.returns)
             && header.columns.is_empty()
         {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{self as pb, DefElem, Node, ObjectWithArgs, SelectStmt};
 
-use super::{Fold, OWNER};
 use super::drop::Object;
 use super::fault::Fault;
 use super::names::{dotted, list, show, string, strings};
 use super::settings::constant;
+use super::{Fold, OWNER};
 use crate::expr::Select;
 use crate::schema::{DefaultPrivilegeObject, Function, FunctionArg, FunctionResult, RelationId, Volatility};
 use crate::value::Type;
@@ -40,7 +40,6 @@ struct Clauses {
     search_path: Option<Vec<String>>,
 }
 
-
 impl Fold<'_> {
     pub(super) fn create_function(&mut self, stmt: &pb::CreateFunctionStmt) -> Result<(), Fault> {
         let (schema, name) = dotted(&stmt.funcname);
@@ -60,7 +59,8 @@ impl Fold<'_> {
         }
         let (result, row) = self.function_result((&schema, name), &header);
         let grants = self.default_grants(DefaultPrivilegeObject::Functions, &schema);
-        let body = self.function_body(stmt, &clauses, Heading { args: &header.args, returns: &header.returns, result, row })?;
+        let body =
+            self.function_body(stmt, &clauses, Heading { args: &header.args, returns: &header.returns, result, row })?;
         let function = Function {
             schema,
             name: name.to_owned(),
@@ -139,12 +139,7 @@ impl Fold<'_> {
         })
     }
 
-    fn body_of_source(
-        &self,
-        source: &str,
-        heading: Heading<'_>,
-        path: &[String],
-    ) -> Result<Option<Select>, Fault> {
+    fn body_of_source(&self, source: &str, heading: Heading<'_>, path: &[String]) -> Result<Option<Select>, Fault> {
         let parsed = pg_query::parse(source, 0).map_err(|error| {
             let message = error.to_string();
             Fault::new("42601", message.trim_start_matches("Invalid statement: ")).span(0, source.len())

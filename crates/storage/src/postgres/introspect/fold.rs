@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use roadbed_plan::expr::SourceId;
 use roadbed_plan::schema::{
-    Column, ColumnId, DefaultValue, ForeignKey, Grant, Grantee, Index, IndexTerm, Key,
-    Namespace, Policy, PolicyCommand, Privilege, ReferentialAction, Relation, RelationId, RelationKind, Role,
-    RowSecurity, Sequence,
+    Column, ColumnId, DefaultValue, ForeignKey, Grant, Grantee, Index, IndexTerm, Key, Namespace, Policy,
+    PolicyCommand, Privilege, ReferentialAction, Relation, RelationId, RelationKind, Role, RowSecurity, Sequence,
 };
 use roadbed_plan::{Expr, Schema};
 use tokio_postgres::{Error, Row};

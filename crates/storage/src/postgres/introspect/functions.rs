@@ -123,9 +123,7 @@ fn result(
         _ => FunctionResult::Value,
     };
     let columns = match result {
-        FunctionResult::Row => {
-            columns.into_iter().map(|(name, oid)| (name, fold.types.type_of(oid, -1, ""))).collect()
-        }
+        FunctionResult::Row => columns.into_iter().map(|(name, oid)| (name, fold.types.type_of(oid, -1, ""))).collect(),
         FunctionResult::Nothing | FunctionResult::Value => vec![(Function::VALUE.to_owned(), returns.clone())],
     };
     let id = fold.schema.new_relation_id();

@@ -10,7 +10,8 @@ use pg_query::protobuf::{self, node::Node as NodeEnum};
 use super::{AGGREGATES, ExprError, FUNCTIONS, OPERATORS, Resolver, Scope};
 use crate::expr::{Expr, SourceId};
 use crate::schema::{
-    Column, ColumnId, DefaultValue, Function, FunctionArg, FunctionResult, Key, Relation, RelationId, RelationKind, RowSecurity, Schema, Volatility,
+    Column, ColumnId, DefaultValue, Function, FunctionArg, FunctionResult, Key, Relation, RelationId, RelationKind,
+    RowSecurity, Schema, Volatility,
 };
 use crate::value::{DomainType, EnumType, Type};
 use show::Shown;
