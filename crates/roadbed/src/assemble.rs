@@ -9,6 +9,7 @@ use roadbed_api::rest::{Rest, RestSettings};
 use roadbed_auth::{AuthSettings, Authenticator, KeyError, RoleClaim};
 use roadbed_plan::engine::MigrationError;
 use roadbed_plan::planner::Limits;
+use roadbed_plan::schema::read_sql::SqlFile;
 use roadbed_plan::{Clock, Database, Engine, EngineError};
 use roadbed_storage::ConnectOptions;
 use tokio::net::TcpListener;
@@ -16,6 +17,10 @@ use tokio::sync::watch;
 
 use crate::config::Settings;
 use crate::http::{self, Http};
+
+/// What every database has before its first migration.
+pub(crate) const BOOTSTRAP: SqlFile<'static> =
+    SqlFile { path: "roadbed's own start", text: roadbed_storage::BOOTSTRAP };
 
 /// How often a server looks whether another process has applied migrations.
 const SCHEMA_POLL: Duration = Duration::from_millis(500);

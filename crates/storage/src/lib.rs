@@ -8,3 +8,6 @@ mod sql;
 pub mod sqlite;
 
 pub use connect::{ConnectOptions, connect};
+
+/// The roles and functions that every database has before its first migration.
+pub const BOOTSTRAP: &str = include_str!("sql/bootstrap.sql");

@@ -163,7 +163,7 @@ impl Planner<'_> {
 }
 
 /// The objects of a body, their values still text.
-pub(super) fn objects(json: &[u8]) -> Result<Vec<HashMap<String, &RawValue>>, DatabaseError> {
+fn objects(json: &[u8]) -> Result<Vec<HashMap<String, &RawValue>>, DatabaseError> {
     let is_array = json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     let parsed =
         if is_array { serde_json::from_slice(json) } else { serde_json::from_slice(json).map(|object| vec![object]) };
@@ -178,7 +178,7 @@ fn comparison(left: Expr, operator: Operator, right: Expr) -> Expr {
 }
 
 /// A literal is read without the column's length: `'abcd'` may be compared with a `varchar(3)`.
-pub(super) fn unsized_type(ty: &Type) -> Type {
+fn unsized_type(ty: &Type) -> Type {
     match ty {
         Type::Varchar(_) => Type::Varchar(None),
         Type::Char(_) => Type::Char(None),

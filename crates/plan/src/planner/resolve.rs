@@ -92,7 +92,6 @@ impl<'a> Planner<'a> {
             source: place.source,
             relation: place.relation.id,
             view: None,
-            call: None,
             outputs,
             condition: Expr::all(inner),
             order,

@@ -1,11 +1,9 @@
 //! What a caller asked, in no dialect: names unchecked, values still text.
 
-mod call;
 mod operators;
 
 use bytes::Bytes;
 
-pub use call::{Arguments, Call, WholeBody};
 pub use operators::Operator;
 
 /// One request's question.
@@ -15,7 +13,6 @@ pub enum Query {
     Insert(Insert),
     Update(Update),
     Delete(Delete),
-    Call(Call),
 }
 
 /// A relation as the caller names it.

@@ -1,9 +1,11 @@
-//! `roadbed access show`.
+//! `roadbed access show|diff`.
+
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use roadbed_plan::planner::{AccessRow, access_table};
 
-use super::{Common, report};
+use super::{Common, access_diff, report};
 use crate::assemble::connect;
 
 #[derive(Debug, Args)]
@@ -25,17 +27,27 @@ enum AccessCommand {
         #[arg(long)]
         json: bool,
     },
+    /// What the migrations since a revision of git newly allow or forbid; exits with 1 when anything widened
+    Diff(access_diff::Diff),
 }
 
-pub(super) async fn run(access: &Access) -> miette::Result<()> {
-    let AccessCommand::Show { common, role, json } = &access.command;
+pub(super) async fn run(access: &Access) -> miette::Result<ExitCode> {
+    match &access.command {
+        AccessCommand::Show { common, role, json } => {
+            show(common, role.as_ref(), *json).await.map(|()| ExitCode::SUCCESS)
+        }
+        AccessCommand::Diff(diff) => Ok(access_diff::run(diff).unwrap_or_else(|error| report::failed_with_2(&error))),
+    }
+}
+
+async fn show(common: &Common, role: Option<&String>, json: bool) -> miette::Result<()> {
     let settings = common.settings_and_logs()?;
     let engine = connect(&settings).map_err(report::start)?;
     let schema = engine.schema().await.map_err(|error| report::migration(&error));
     engine.close().await;
     let mut rows = access_table(&schema?, &settings.rest.schemas);
-    rows.retain(|row| role.as_ref().is_none_or(|role| *role == row.role));
-    if *json {
+    rows.retain(|row| role.is_none_or(|role| *role == row.role));
+    if json {
         print_json(&rows)
     } else {
         print_text(&rows)

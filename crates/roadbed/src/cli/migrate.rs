@@ -1,13 +1,14 @@
-//! `roadbed migrate new|up|status`.
+//! `roadbed migrate new|up|status|lint`.
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use miette::IntoDiagnostic;
 use roadbed_plan::Engine;
 
-use super::{Common, report};
+use super::{Common, lint, report};
 use crate::assemble::connect;
 use crate::config::Settings;
 use crate::files::read_migrations;
@@ -37,10 +38,14 @@ enum MigrateCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Look for open tables, lost rows and long locks in migrations; docs/lint.md lists what is looked for
+    #[command(after_help = "Example: roadbed migrate lint shop --from 0007 --strict")]
+    Lint(lint::Lint),
 }
 
-pub(super) async fn run(migrate: &Migrate) -> miette::Result<()> {
-    match &migrate.command {
+pub(super) async fn run(migrate: &Migrate) -> miette::Result<ExitCode> {
+    let done = match &migrate.command {
+        MigrateCommand::Lint(lint) => return Ok(lint::run(lint).unwrap_or_else(|error| report::failed_with_2(&error))),
         MigrateCommand::New { name, common } => new(name, &common.settings()?),
         MigrateCommand::Up(common) => {
             let settings = common.settings_and_logs()?;
@@ -54,7 +59,8 @@ pub(super) async fn run(migrate: &Migrate) -> miette::Result<()> {
             Ok(())
         }
         MigrateCommand::Status { common, json } => status(&common.settings_and_logs()?, *json).await,
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Applies what is new in the folder; the names of what was applied.

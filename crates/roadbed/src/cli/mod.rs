@@ -1,11 +1,14 @@
-//! The command line: one file per command. Exit codes: 0 done, 1 failed, 2 called wrongly.
+//! The command line: one file per command. Exit codes: 0 done, 1 failed, 2 called wrongly. Commands that answer a
+//! question say yes or no with 0 and 1, and fail with 2.
 
 mod access;
+mod access_diff;
 mod completions;
 mod db;
 mod dev;
 mod init;
 mod keys;
+mod lint;
 mod migrate;
 mod report;
 mod serve;
@@ -38,7 +41,7 @@ enum Command {
     /// Serve a folder in production: the database is used as it is
     #[command(after_help = "Example: roadbed serve shop --database postgres://shop@db.internal/shop")]
     Serve(serve::Serve),
-    /// Make, apply or list migrations
+    /// Make, apply, list or look through migrations
     #[command(after_help = "Example: roadbed migrate up shop --database sqlite:shop.sqlite")]
     Migrate(migrate::Migrate),
     /// Load seed.sql, or start a database over
@@ -47,7 +50,7 @@ enum Command {
     /// Print the API keys of a folder
     #[command(after_help = "Example: roadbed keys shop --json")]
     Keys(keys::Keys),
-    /// Show who may do what
+    /// Show who may do what, and what a change of migrations does to it
     #[command(after_help = "Example: roadbed access show shop")]
     Access(access::Access),
     /// Print a completion script for a shell
@@ -98,20 +101,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return report::failed(&miette::miette!("cannot start threads: {error}")),
     };
     match runtime.block_on(run_command(command_line.command)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => report::failed(&error),
     }
 }
 
-async fn run_command(command: Command) -> miette::Result<()> {
+async fn run_command(command: Command) -> miette::Result<ExitCode> {
     match command {
         Command::Init(init) => init::run(&init),
         Command::Dev(common) => dev::run(&common).await,
         Command::Serve(serve) => serve::run(&serve).await,
-        Command::Migrate(migrate) => migrate::run(&migrate).await,
+        Command::Migrate(migrate) => return migrate::run(&migrate).await,
         Command::Db(db) => db::run(&db).await,
         Command::Keys(keys) => keys::run(&keys),
-        Command::Access(access) => access::run(&access).await,
+        Command::Access(access) => return access::run(&access).await,
         Command::Completions(completions) => completions::run(&completions),
     }
+    .map(|()| ExitCode::SUCCESS)
 }

@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, Report, SourceCode};
+use miette::{Diagnostic, LabeledSpan, NamedSource, Report, Severity, SourceCode};
 use roadbed_plan::engine::{MigrationError, SqlError};
+use roadbed_plan::schema::lint::Level;
 
 use crate::assemble::StartError;
 
@@ -19,6 +20,12 @@ pub(super) fn failed(error: &Report) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// As [`failed`], for commands whose 1 means something else.
+pub(super) fn failed_with_2(error: &Report) -> ExitCode {
+    failed(error);
+    ExitCode::from(2)
+}
+
 /// A fault in a SQL file, with an excerpt.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -28,11 +35,16 @@ struct SqlDiagnostic {
     span: std::ops::Range<usize>,
     sqlstate: Option<String>,
     help: Option<String>,
+    severity: Severity,
 }
 
 impl Diagnostic for SqlDiagnostic {
     fn code<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
         self.sqlstate.as_ref().map(|code| Box::new(code) as Box<dyn std::fmt::Display>)
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
@@ -48,21 +60,37 @@ impl Diagnostic for SqlDiagnostic {
     }
 }
 
-fn sql_diagnostic(error: &SqlError) -> Report {
+/// A fault in a SQL file, as people read it.
+pub(super) fn sql(error: &SqlError) -> Report {
+    Report::new(sql_diagnostic(error, Severity::Error))
+}
+
+/// What a lint has to say, on standard error.
+pub(super) fn remark(remark: &SqlError, lint: &'static str, level: Level) {
+    let severity = match level {
+        Level::Warning => Severity::Warning,
+        Level::Error => Severity::Error,
+    };
+    let diagnostic = SqlDiagnostic { sqlstate: Some(lint.to_owned()), ..sql_diagnostic(remark, severity) };
+    let _ = writeln!(std::io::stderr().lock(), "{:?}", Report::new(diagnostic));
+}
+
+fn sql_diagnostic(error: &SqlError, severity: Severity) -> SqlDiagnostic {
     let end = (error.offset + error.length.max(1)).min(error.source_text.len());
-    Report::new(SqlDiagnostic {
+    SqlDiagnostic {
         message: error.message.clone(),
         source_text: NamedSource::new(&error.path, error.source_text.clone()).with_language("sql"),
         span: error.offset.min(end)..end,
         sqlstate: error.sqlstate.clone(),
         help: error.help.clone(),
-    })
+        severity,
+    }
 }
 
 /// An engine's migration error as people read it.
 pub(super) fn migration(error: &MigrationError) -> Report {
     match error {
-        MigrationError::Sql(error) => sql_diagnostic(error),
+        MigrationError::Sql(error) => sql(error),
         MigrationError::Changed { path, .. } => miette::miette!(
             help = "put the file back as it was, and write the change as a new migration (`roadbed migrate new`); in development, `roadbed db reset` starts over",
             "`{path}` was changed after it was applied"

@@ -34,7 +34,6 @@ fn node(source: u32, relation: RelationId, outputs: Vec<Output>) -> Node {
         source: SourceId(source),
         relation,
         view: None,
-        call: None,
         outputs,
         condition: None,
         order: Vec::new(),

@@ -17,11 +17,6 @@ pub(super) fn test(key: &str, value: &str) -> Result<Placed, RestError> {
     Ok((path, filter))
 }
 
-/// Whether the value of a parameter begins with an operator, so that it is a filter and no argument.
-pub(super) fn is_test(value: &str) -> bool {
-    read("filter", value, |reader| operation(reader, single).map(drop)).is_ok()
-}
-
 /// `actors.not.or=(age.gt.5,name.is.null)`
 pub(super) fn logic(key: &str, value: &str) -> Result<Placed, RestError> {
     let names = read("logic path", key, |reader| reader.separated(name, |reader| delimiter(reader)))?;

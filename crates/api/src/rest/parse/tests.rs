@@ -68,9 +68,6 @@ fn shown(query: &Query) -> String {
             returned(&update.returning),
             wish(update.rows_wanted)
         ),
-        Query::Call(call) => {
-            format!("call {} {:?} {}{}", call.target.name, call.arguments, selection(&call.selection), wish(call.rows))
-        }
         Query::Delete(delete) => format!(
             "delete {} where {}{}{}",
             delete.target.name,

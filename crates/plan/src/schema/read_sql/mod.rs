@@ -11,7 +11,6 @@ mod copy;
 mod dependents;
 mod drop;
 mod fault;
-mod function_header;
 mod functions;
 mod indexes;
 mod like;
@@ -19,6 +18,7 @@ mod names;
 mod policies;
 mod rename;
 mod resolve;
+mod review;
 mod roles;
 mod schemas;
 mod sequences;
@@ -47,6 +47,9 @@ use crate::expr::{Expr, Statement};
 
 pub use copy::{CopyFormat, CopyKind};
 pub use drop::Object;
+pub(crate) use resolve::{Junction, operands};
+pub use review::{PassedOver, fold_known};
+pub(crate) use review::{Reviewed, review};
 
 use fault::Fault;
 use split::{Piece, Splitter};

@@ -6,9 +6,8 @@ use pg_query::protobuf::{self as pb, Node, TypeName};
 use super::Fold;
 use super::drop::Object;
 use super::fault::Fault;
-use super::functions::Heading;
 use crate::expr::{Expr, Select, Statement};
-use crate::schema::FunctionResult;
+use crate::schema::FunctionArg;
 use crate::schema::read_expr::{ExprError, Resolver, Scope};
 use crate::value::Type;
 
@@ -81,22 +80,10 @@ impl Fold<'_> {
     pub(super) fn resolve_body(
         &self,
         stmt: &pb::SelectStmt,
-        heading: Heading<'_>,
+        (args, returns): (&[FunctionArg], &Type),
         path: &[String],
     ) -> Result<Select, Fault> {
-        let columns: Vec<(String, Type)> = match heading.result {
-            FunctionResult::Nothing | FunctionResult::Value => Vec::new(),
-            FunctionResult::Row => {
-                let row = self.schema.relation(heading.row);
-                row.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect()
-            }
-        };
-        self.reading(path, |resolver| match heading.result {
-            FunctionResult::Row => resolver.rows_body(stmt, heading.args, (heading.returns, &columns)),
-            FunctionResult::Nothing | FunctionResult::Value => {
-                resolver.function_body(stmt, heading.args, heading.returns)
-            }
-        })
+        self.reading(path, |resolver| resolver.function_body(stmt, args, returns))
     }
 
     pub(super) fn resolve_statement(&self, node: &Node) -> Result<Statement, Fault> {
@@ -145,6 +132,33 @@ pub(super) fn parse_expression(text: &str) -> Option<Node> {
         NodeEnum::ResTarget(target) => target.val.as_deref().cloned(),
         _ => None,
     }
+}
+
+/// What joins conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Junction {
+    And,
+    Or,
+}
+
+/// The conditions that `junction` joins in a condition's text, at its outermost level; the whole where it joins none.
+pub(crate) fn operands(text: &str, junction: Junction) -> Vec<String> {
+    let wanted = match junction {
+        Junction::And => pb::BoolExprType::AndExpr,
+        Junction::Or => pb::BoolExprType::OrExpr,
+    };
+    let Some(node) = parse_expression(text) else { return vec![text.to_owned()] };
+    let mut found = Vec::new();
+    let mut waiting = vec![node];
+    while let Some(node) = waiting.pop() {
+        match node.node.as_ref() {
+            Some(NodeEnum::BoolExpr(joined)) if joined.boolop() == wanted => {
+                waiting.extend(joined.args.iter().cloned())
+            }
+            _ => found.push(deparse(&node).unwrap_or_else(|| text.to_owned())),
+        }
+    }
+    found
 }
 
 /// Where an expression starts, as far as the parser tells.

@@ -1,6 +1,8 @@
 //! The program as people and supervisors use it: a process with arguments, files, signals and a port.
 
+mod access_diff;
 mod commands;
+mod lint;
 mod serving;
 
 use std::path::Path;
