@@ -48,8 +48,8 @@ grant all on many to anon;
 --- anon
 SQLite says where to write instead.
 POST /many {"v":"x"}
-= 500 {"code":"55000","details":"Views containing GROUP BY are not automatically updatable.","hint":"To enable inserting into the view, provide an INSTEAD OF INSERT trigger or an unconditional ON INSERT DO INSTEAD rule.","message":"cannot insert into view \"many\""}
-=sqlite 500 {"code":"55000","details":null,"hint":"Write to the tables that the view reads.","message":"cannot insert into view \"many\""}
+= 405 {"code":"55000","details":"Views containing GROUP BY are not automatically updatable.","hint":"To enable inserting into the view, provide an INSTEAD OF INSERT trigger or an unconditional ON INSERT DO INSTEAD rule.","message":"cannot insert into view \"many\""}
+=sqlite 405 {"code":"55000","details":null,"hint":"Write to the tables that the view reads.","message":"cannot insert into view \"many\""}
 
 === views on views, replaced, renamed and dropped
 --- migration

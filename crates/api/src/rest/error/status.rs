@@ -23,6 +23,8 @@ fn of_code(error: &DatabaseError, caller: Caller) -> Option<StatusCode> {
         }
         "22023" if message.starts_with("role") && message.ends_with("does not exist") => StatusCode::UNAUTHORIZED,
         "21000" | "42P17" | "53400" => StatusCode::INTERNAL_SERVER_ERROR,
+        // PostgREST says 500; but the relation is there, and takes no such method.
+        "55000" if message.starts_with("cannot ") && message.contains(" view ") => StatusCode::METHOD_NOT_ALLOWED,
         "57P01" => StatusCode::SERVICE_UNAVAILABLE,
         "57014" => StatusCode::GATEWAY_TIMEOUT,
         "P0001" => StatusCode::BAD_REQUEST,

@@ -8,6 +8,7 @@ mod parse;
 mod play;
 mod show;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -136,4 +137,22 @@ async fn play_file(on: On, file: &CaseFile, blessing: bool, report: &Mutex<Repor
     }
     shared.end().await;
     bless::apply(&file.path, rewrites);
+}
+
+/// The page of differences has a row for each case that hangs on the engine, and each case that it names is there.
+#[test]
+fn the_page_about_portability_names_what_differs_and_nothing_else() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/portability.md");
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    let proofs = page.lines().filter(|line| line.starts_with("| ")).filter_map(|line| line.rsplit(" | ").next());
+    let named: BTreeSet<String> =
+        proofs.flat_map(|proof| proof.split('`').skip(1).step_by(2)).map(str::to_owned).collect();
+    let mut differing = BTreeSet::new();
+    for path in files() {
+        let file = parse::read(&path).unwrap_or_else(|error| panic!("{error}"));
+        let place = path.strip_prefix(folder()).expect("it is below the folder").with_extension("");
+        let cases = file.cases.iter().filter(|case| case.hangs_on_the_engine());
+        differing.extend(cases.map(|case| format!("{}: {}", place.display(), case.name)));
+    }
+    assert_eq!(named, differing, "left: docs/portability.md; right: the cases");
 }

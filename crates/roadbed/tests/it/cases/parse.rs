@@ -46,6 +46,11 @@ impl Case {
     pub(crate) fn writes(&self) -> bool {
         self.steps.iter().any(|step| ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&step.ask.method))
     }
+
+    /// Whether the engines answer it differently, or one of them does not have what it is about.
+    pub(crate) fn hangs_on_the_engine(&self) -> bool {
+        self.only.is_some() || self.steps.iter().flat_map(|step| &step.answers).any(|answer| answer.on.is_some())
+    }
 }
 
 impl Step {

@@ -28,7 +28,7 @@ pub(super) fn judge(request: &Request, ours: &Answer, truth: &Answer) -> Verdict
 }
 
 /// A body that does not fit its columns, in an update that finds no row: whether PostgreSQL reads the body first
-/// hangs on its plan (docs/differences.md).
+/// hangs on its plan (docs/portability.md).
 fn touches_nothing(request: &Request, ours: &Answer, truth: &Answer) -> bool {
     let finds_nothing = |answer: &Answer| {
         matches!(answer.header("content-range"), Some("*/*" | "*/0"))
