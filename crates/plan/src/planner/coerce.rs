@@ -16,6 +16,9 @@ use super::Planner;
 const NO_OPERATOR_HINT: &str =
     "No operator matches the given name and argument types. You might need to add explicit type casts.";
 
+const AMBIGUOUS_OPERATOR_HINT: &str =
+    "Could not choose a best candidate operator. You might need to add explicit type casts.";
+
 impl Planner<'_> {
     /// `expr operator operand` as a condition.
     pub(super) fn test(&self, expr: Expr, operator: Operator, operand: &Operand) -> Result<Expr, PlanError> {
@@ -27,6 +30,7 @@ impl Planner<'_> {
             }
             Operand::List(texts) => self.in_list(expr, operator, texts),
             Operand::Quantified { all, list } => self.quantified(expr, operator, *all, list),
+            Operand::Search { language, text } => self.search(expr, operator, language.as_deref(), text),
         }
     }
 
@@ -102,10 +106,31 @@ impl Planner<'_> {
 
     /// Whether PostgreSQL has `operator` for the type.
     fn check_operator(&self, ty: &Type, operator: Operator) -> Result<(), PlanError> {
+        let is_array = matches!(ty.base(), Type::Array(_));
+        let is_container = is_array || *ty.base() == Type::Jsonb;
         let missing = match operator {
             Operator::Like => !ty.is_text() && *ty.base() != Type::Bytea,
             Operator::ILike | Operator::Match | Operator::IMatch => !ty.is_text(),
             Operator::Is => false,
+            Operator::Contains => !is_container,
+            Operator::ContainedBy if is_container => false,
+            Operator::ContainedBy => return Err(ambiguous_operator(ty, operator)),
+            Operator::Overlaps => !is_array,
+            // Of integers, these shift bits.
+            Operator::LeftOf | Operator::RightOf if matches!(ty.base(), Type::Int2 | Type::Int4 | Type::Int8) => {
+                let message = format!("argument of WHERE must be type boolean, not type {}", ty.base().sql_name());
+                return Err(DatabaseError::new("42804", message).into());
+            }
+            // What is left belongs to ranges, which only PostgreSQL has.
+            Operator::LeftOf
+            | Operator::RightOf
+            | Operator::NotLeftOf
+            | Operator::NotRightOf
+            | Operator::Adjacent
+            | Operator::FullText
+            | Operator::PlainText
+            | Operator::PhraseText
+            | Operator::WebText => true,
             Operator::Equal
             | Operator::Greater
             | Operator::GreaterOrEqual
@@ -115,15 +140,7 @@ impl Planner<'_> {
             | Operator::LessOrEqual
             | Operator::NotEqual => *ty.base() == Type::Json,
         };
-        if !missing {
-            return Ok(());
-        }
-        let symbol = match operator {
-            Operator::In | Operator::IsDistinct => "=",
-            other => other.symbol(),
-        };
-        let message = format!("operator does not exist: {} {symbol} unknown", ty.base().sql_name());
-        Err(DatabaseError::new("42883", message).hint(NO_OPERATOR_HINT).into())
+        if missing { Err(missing_operator(ty, operator)) } else { Ok(()) }
     }
 
     /// Whether PostgreSQL can sort by `expr`.
@@ -170,6 +187,20 @@ fn objects(json: &[u8]) -> Result<Vec<HashMap<String, &RawValue>>, DatabaseError
     parsed.map_err(|error| DatabaseError::new("22P02", format!("invalid input syntax for type json: {error}")))
 }
 
+fn missing_operator(ty: &Type, operator: Operator) -> PlanError {
+    let symbol = match operator {
+        Operator::In | Operator::IsDistinct => "=",
+        other => other.symbol(),
+    };
+    let message = format!("operator does not exist: {} {symbol} unknown", ty.base().sql_name());
+    DatabaseError::new("42883", message).hint(NO_OPERATOR_HINT).into()
+}
+
+fn ambiguous_operator(ty: &Type, operator: Operator) -> PlanError {
+    let message = format!("operator is not unique: {} {} unknown", ty.sql_name(), operator.symbol());
+    DatabaseError::new("42725", message).hint(AMBIGUOUS_OPERATOR_HINT).into()
+}
+
 fn comparison(left: Expr, operator: Operator, right: Expr) -> Expr {
     match operator {
         Operator::IsDistinct => Expr::IsDistinct { left: Box::new(left), right: Box::new(right), negated: false },
@@ -183,6 +214,7 @@ fn unsized_type(ty: &Type) -> Type {
         Type::Varchar(_) => Type::Varchar(None),
         Type::Char(_) => Type::Char(None),
         Type::Numeric(_) => Type::Numeric(None),
+        Type::Array(item) => Type::Array(Box::new(unsized_type(item))),
         other => other.clone(),
     }
 }

@@ -142,6 +142,11 @@ pub enum Operand {
         all: bool,
         list: Vec<String>,
     },
+    /// `fts(english)`: what to search for, and the text search configuration where it is not the default.
+    Search {
+        language: Option<String>,
+        text: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod json_syntax;
 mod numeric;
 mod parse;
 mod regex;
+pub mod search;
 #[cfg(test)]
 mod tests;
 mod types;

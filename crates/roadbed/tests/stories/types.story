@@ -300,7 +300,7 @@ POST /t {"id":4,"grid":[[1,2],[3]]}
 = 400 {"code":"22P02","details":"Multidimensional arrays must have sub-arrays with matching dimensions.","hint":null,"message":"malformed JSON array"}
 GET /t?tags=cs.{x}&select=id
 = 400 {"code":"PGRST127","details":"the operator 'cs' is not available yet","hint":null,"message":"Feature not implemented"}
-GET /t?tags=cd.{y,"z w",q}&select=id&order=id
+GET /t?tags=cd.{y,"z%20w",q}&select=id&order=id
 = 400 {"code":"PGRST127","details":"the operator 'cd' is not available yet","hint":null,"message":"Feature not implemented"}
 GET /t?ns=ov.{2,9}&select=id&order=id
 = 400 {"code":"PGRST127","details":"the operator 'ov' is not available yet","hint":null,"message":"Feature not implemented"}
