@@ -29,7 +29,7 @@ impl Planner<'_> {
                 Ok(comparison(expr, operator, right))
             }
             Operand::List(texts) => self.in_list(expr, operator, texts),
-            Operand::Quantified { all, list } => self.quantified(expr, operator, *all, list),
+            Operand::Quantified { all, array } => self.quantified(expr, operator, *all, array),
             Operand::Search { language, text } => self.search(expr, operator, language.as_deref(), text),
         }
     }
@@ -62,10 +62,7 @@ impl Planner<'_> {
             });
         }
         let ty = expr.ty();
-        if let Type::Array(_) = ty.base() {
-            let message = format!("could not find array type for data type {}", ty.base().sql_name());
-            return Err(DatabaseError::new("42704", message).into());
-        }
+        check_has_arrays(&ty)?;
         self.check_operator(&ty, operator)?;
         let list = texts.iter().map(|text| self.operand(&ty, operator, text)).collect::<Result<Vec<_>, _>>()?;
         if list.is_empty() {
@@ -75,15 +72,24 @@ impl Planner<'_> {
         }
     }
 
-    fn quantified(&self, expr: Expr, operator: Operator, all: bool, texts: &[String]) -> Result<Expr, PlanError> {
+    /// `array` is the literal of an array whose items stand on the right side.
+    fn quantified(&self, expr: Expr, operator: Operator, all: bool, array: &str) -> Result<Expr, PlanError> {
         if self.capabilities.reads_literals {
-            let array = Box::new(Expr::LiteralList { texts: texts.to_vec() });
+            let array = Box::new(Expr::Literal { text: array.to_owned() });
             return Ok(Expr::Quantified { left: Box::new(expr), operator: operator.symbol().into(), all, array });
         }
-        let tests = texts
-            .iter()
-            .map(|text| Ok(comparison(expr.clone(), operator, self.operand(&expr.ty(), operator, text)?)))
-            .collect::<Result<Vec<_>, PlanError>>()?;
+        let ty = expr.ty();
+        check_has_arrays(&ty)?;
+        self.check_operator(&ty, operator)?;
+        let item = if operator.takes_pattern() { Type::Text } else { unsized_type(ty.base()) };
+        let items = value::parse(array, &Type::Array(Box::new(item.clone())), &self.limits.clock)
+            .and_then(|array| value::array_items(&array, &item));
+        let items = items.unwrap_or_else(|fault| {
+            self.literal_fault.borrow_mut().get_or_insert(fault);
+            Vec::new()
+        });
+        let test = |value| comparison(expr.clone(), operator, Expr::value(value, item.clone()));
+        let tests: Vec<Expr> = items.into_iter().map(test).collect();
         if all { Ok(Expr::all(tests).unwrap_or_else(|| Expr::boolean(true))) } else { Ok(Expr::any(tests)) }
     }
 
@@ -185,6 +191,13 @@ fn objects(json: &[u8]) -> Result<Vec<HashMap<String, &RawValue>>, DatabaseError
     let parsed =
         if is_array { serde_json::from_slice(json) } else { serde_json::from_slice(json).map(|object| vec![object]) };
     parsed.map_err(|error| DatabaseError::new("22P02", format!("invalid input syntax for type json: {error}")))
+}
+
+/// PostgreSQL has no arrays of arrays, so that nothing can be one of several arrays.
+fn check_has_arrays(ty: &Type) -> Result<(), PlanError> {
+    let Type::Array(_) = ty.base() else { return Ok(()) };
+    let message = format!("could not find array type for data type {}", ty.base().sql_name());
+    Err(DatabaseError::new("42704", message).into())
 }
 
 fn missing_operator(ty: &Type, operator: Operator) -> PlanError {

@@ -238,9 +238,7 @@ impl Planner<'_> {
             | Operand::Text(_)
             | Operand::List(_)
             | Operand::Quantified { .. }
-            | Operand::Search { .. } => {
-                Err(PlanError::EmbedTest { embed: embed.name.clone() })
-            }
+            | Operand::Search { .. } => Err(PlanError::EmbedTest { embed: embed.name.clone() }),
         }
     }
 

@@ -3,7 +3,6 @@
 use roadbed_plan::query::{Field, Filter, IsOperand, Operand, Operator};
 
 use super::super::error::RestError;
-use super::array;
 use super::field::{delimiter, field, identifier, name, quoted, tree_path};
 use super::reader::{Parsed, Reader, read};
 
@@ -230,13 +229,7 @@ fn quantifiable(reader: &mut Reader<'_>, value: Value) -> Parsed<(Operator, Oper
     }
     let operand = match all {
         None => Operand::Text(text),
-        Some(all) => {
-            let list = array::elements(&text).unwrap_or_else(|error| {
-                reader.refuse(error);
-                Vec::new()
-            });
-            Operand::Quantified { all, list }
-        }
+        Some(all) => Operand::Quantified { all, array: text },
     };
     Ok((operator, operand))
 }

@@ -169,7 +169,7 @@ fn filter(one: &Filter) -> String {
                 Operand::Is(IsOperand::NotNull) => "not null".into(),
                 Operand::Is(is) => format!("{is:?}").to_lowercase(),
                 Operand::Search { language, text } => format!("{language:?} {text:?}"),
-                Operand::Quantified { all, list } => format!("{}{list:?}", if *all { "all" } else { "any" }),
+                Operand::Quantified { all, array } => format!("{} {array}", if *all { "all" } else { "any" }),
             };
             format!("{} {} {operand}", field(f), operator.symbol())
         }

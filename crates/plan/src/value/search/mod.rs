@@ -68,9 +68,7 @@ impl Configuration {
             "simple" => Ok(Self::Simple),
             "english" => Ok(Self::English),
             "" => Err(DatabaseError::new("42602", "invalid name syntax")),
-            other => {
-                Err(DatabaseError::new("42704", format!("text search configuration \"{other}\" does not exist")))
-            }
+            other => Err(DatabaseError::new("42704", format!("text search configuration \"{other}\" does not exist"))),
         }
     }
 
@@ -89,9 +87,7 @@ impl Configuration {
                 Some(lower)
             }
             (Self::English, Dictionary::Words) if STOP_WORDS.contains(lower.as_str()) => None,
-            (Self::English, Dictionary::Words) => {
-                Some(Stemmer::create(Algorithm::English).stem(&lower).into_owned())
-            }
+            (Self::English, Dictionary::Words) => Some(Stemmer::create(Algorithm::English).stem(&lower).into_owned()),
         }
     }
 

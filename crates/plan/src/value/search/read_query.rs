@@ -226,7 +226,10 @@ fn web(text: &str, words: &mut dyn FnMut(Word) -> Node) -> Option<Node> {
     loop {
         rest = rest.trim_start_matches(|c: char| c.is_whitespace() || is_operator(c));
         let Some(first) = rest.chars().next() else { break };
-        if negations == 0 && all.is_some() && let Some(after) = or_operator(rest) {
+        if negations == 0
+            && all.is_some()
+            && let Some(after) = or_operator(rest)
+        {
             alternatives = join(alternatives, all.take(), Node::Or);
             rest = after;
             continue;
