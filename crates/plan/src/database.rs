@@ -8,7 +8,7 @@ use futures_util::lock::Mutex;
 
 use crate::engine::{Engine, EngineError, MigrationError, Outcome};
 use crate::error::PlanError;
-use crate::plan::Plan;
+use crate::plan::{Plan, Work};
 use crate::planner::{self, Limits};
 use crate::query::Query;
 use crate::schema::Schema;
@@ -51,7 +51,7 @@ impl Database {
         for _ in 0..REPLANS {
             let plan = self.plan(session, query.clone())?;
             let failed = match self.engine.execute(&plan).await {
-                Ok(outcome) => return Ok(outcome),
+                Ok(outcome) => return Ok(shaped(outcome, &plan.work)),
                 Err(error) => error,
             };
             if !self.is_outdated(&plan, &failed).await {
@@ -67,6 +67,15 @@ impl Database {
 
     fn plan(&self, session: &Session, query: Query) -> Result<Plan, PlanError> {
         planner::plan(self.schema.load_full(), self.engine.capabilities(), &self.limits, session, query)
+    }
+
+    /// Whether the function that a call means may change data.
+    ///
+    /// # Errors
+    /// When no function is meant, or more than one.
+    pub fn may_change_data(&self, session: &Session, query: &Query) -> Result<bool, PlanError> {
+        let schema = self.schema.load_full();
+        planner::may_change_data(&schema, self.engine.capabilities(), &self.limits, (session, query))
     }
 
     /// Whether `error` came of a plan over a schema that migrations have replaced meanwhile.
@@ -109,4 +118,12 @@ impl Database {
     pub fn engine(&self) -> &Arc<dyn Engine> {
         &self.engine
     }
+}
+
+/// A call's outcome says what its body is.
+fn shaped(mut outcome: Outcome, work: &Work) -> Outcome {
+    if let Work::Call(call) = work {
+        outcome.shape = call.shape;
+    }
+    outcome
 }

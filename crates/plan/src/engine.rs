@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error::DatabaseError;
-use crate::plan::Plan;
+use crate::plan::{Plan, Shape};
 use crate::schema::Schema;
 
 /// One database.
@@ -124,6 +124,8 @@ pub struct Outcome {
     pub inserted: u64,
     /// Of an insert of one row that asked for its key: columns and values as text.
     pub key: Vec<(String, String)>,
+    /// What stands in `body`.
+    pub shape: Shape,
 }
 
 /// Why an engine did not carry out a plan.

@@ -40,6 +40,12 @@ pub enum PlanError {
     /// Does not exist, or the caller has no right on it: the two are not told apart.
     #[error("`{schema}` has no relation `{name}`")]
     UnknownRelation { schema: String, name: String, closest: Option<String> },
+    /// No function of this name takes just these arguments.
+    #[error("`{schema}` has no function `{name}` for these arguments")]
+    UnknownFunction { schema: String, name: String, arguments: Vec<String>, body: CallBody, closest: Option<String> },
+    /// More than one function could be meant, each `schema.name(argument => type)`.
+    #[error("more than one function could be meant")]
+    AmbiguousFunction { candidates: Vec<String> },
     /// A column named in the body or in `columns`.
     #[error("`{relation}` has no column `{column}`")]
     UnknownBodyColumn { relation: String, column: String },
@@ -80,4 +86,14 @@ pub struct RelationshipCandidate {
     pub to: String,
     /// What the caller can write after `!` to choose this one.
     pub hint: String,
+}
+
+/// How a call gave its arguments, for the message that no function takes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallBody {
+    Names,
+    /// Names in a JSON body, which could be the one argument as well.
+    Json,
+    /// One value.
+    Whole(crate::query::WholeBody),
 }

@@ -9,7 +9,7 @@ use crate::expr::{Expr, Order, Select, SourceId};
 use crate::query::{Count, Resolution, RowsWanted};
 use crate::schema::{ColumnId, RelationId, Schema};
 use crate::session::Session;
-use crate::value::Value;
+use crate::value::{Type, Value};
 
 /// A plan that may be carried out. Only `planner` can make one, and it authorizes first: the field that says
 /// so is private to this crate.
@@ -33,6 +33,63 @@ pub enum Work {
     Insert(InsertPlan),
     Update(UpdatePlan),
     Delete(DeletePlan),
+    Call(CallPlan),
+}
+
+/// A function's call, and what is taken of its answer.
+#[derive(Clone, Debug)]
+pub struct CallPlan {
+    /// Schema and name.
+    pub function: (String, String),
+    pub shape: Shape,
+    pub read_only: bool,
+    /// Over [`crate::schema::Function::row`].
+    pub node: Node,
+    pub count: Option<Count>,
+}
+
+/// What an answer is before a dialect gives it its form. `body` of an outcome is an array in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// Objects.
+    #[default]
+    Rows,
+    /// One object at most.
+    Row,
+    /// Bare values.
+    Values,
+    /// One bare value at most.
+    Value,
+    Nothing,
+}
+
+/// A call that the engine makes itself, with its own grammar for arguments.
+#[derive(Clone, Debug)]
+pub struct EngineCall {
+    pub schema: String,
+    pub name: String,
+    pub arguments: EngineArguments,
+    /// Whether it returns bare values, which need a column's name.
+    pub bare: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum EngineArguments {
+    /// By name; each has the type of its parameter.
+    Named(Vec<EngineArgument>),
+    /// Members of this JSON text: an object, or the first of an array of objects. Their values are what it says.
+    Json { text: Bytes, single: bool, members: Vec<EngineArgument> },
+    /// The one unnamed argument.
+    Single(EngineArgument),
+}
+
+#[derive(Clone, Debug)]
+pub struct EngineArgument {
+    pub name: String,
+    pub ty: Type,
+    pub variadic: bool,
+    /// Nothing where JSON has it.
+    pub value: Option<Expr>,
 }
 
 /// Rows of one relation, with what is embedded in them.
@@ -42,6 +99,8 @@ pub struct Node {
     pub relation: RelationId,
     /// What a view reads, where the engine's own view would read more than it may.
     pub view: Option<Box<Select>>,
+    /// The function that gives the rows, where the engine calls it itself.
+    pub call: Option<Box<EngineCall>>,
     /// In the order in which they stand in each row's object.
     pub outputs: Vec<Output>,
     /// The caller's filters and the policies that bind the caller, all in one.

@@ -32,6 +32,8 @@ pub enum RestError {
     MediaType { accepted: Vec<String> },
     #[error("the method `{method}` is not supported")]
     Method { method: Method },
+    #[error("functions do not answer the method `{method}`")]
+    CallMethod { method: Method },
     #[error("a preference is not known")]
     Preferences { unknown: Vec<String> },
     #[error("aggregate functions are switched off")]
@@ -198,6 +200,9 @@ fn answer(error: &RestError, caller: Caller) -> Answer {
         }
         RestError::Method { method } => {
             Answer::new(S::METHOD_NOT_ALLOWED, "PGRST117", format!("Unsupported HTTP method: {method}"))
+        }
+        RestError::CallMethod { method } => {
+            Answer::new(S::METHOD_NOT_ALLOWED, "PGRST101", format!("Cannot use the {method} method on RPC"))
         }
         RestError::Preferences { unknown } => {
             let details = format!("Invalid preferences: {}", unknown.join(", "));

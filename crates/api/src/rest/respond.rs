@@ -8,6 +8,7 @@ use http::header::{
     CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
 };
 use roadbed_plan::Outcome;
+use roadbed_plan::plan::Shape;
 use roadbed_plan::query::{Count, Resolution};
 
 use super::error::{self, RangeError, RestError};
@@ -21,6 +22,7 @@ pub(super) fn response(outcome: Outcome, reply: &Reply) -> Response {
         Verb::Read => read(outcome, reply, &mut headers),
         Verb::Insert => inserted(outcome, reply, &mut headers),
         Verb::Update | Verb::Delete => changed(outcome, reply, &mut headers),
+        Verb::Call => called(outcome, reply, &mut headers),
     };
     if let Some(applied) = preferences_applied(reply) {
         put(&mut headers, HeaderName::from_static("preference-applied"), &applied);
@@ -51,6 +53,32 @@ fn read(outcome: Outcome, reply: &Reply, headers: &mut HeaderMap) -> (StatusCode
         }
         Some(total) if outcome.rows < total => (StatusCode::PARTIAL_CONTENT, in_form(outcome.body, reply)),
         Some(_) | None => (StatusCode::OK, in_form(outcome.body, reply)),
+    }
+}
+
+fn called(outcome: Outcome, reply: &Reply, headers: &mut HeaderMap) -> (StatusCode, Bytes) {
+    let span = (outcome.rows > 0).then(|| (reply.offset, reply.offset + outcome.rows - 1));
+    put_range(headers, span, outcome.total);
+    if outcome.shape == Shape::Nothing {
+        return (StatusCode::NO_CONTENT, Bytes::new());
+    }
+    put_content(headers, reply);
+    match outcome.total {
+        Some(total) if reply.offset > total => {
+            let error = RestError::Range(RangeError::OutOfBounds { offset: reply.offset, total });
+            (StatusCode::RANGE_NOT_SATISFIABLE, error::payload(&error).into())
+        }
+        Some(total) if outcome.rows < total => (StatusCode::PARTIAL_CONTENT, answer_of(outcome, reply)),
+        Some(_) | None => (StatusCode::OK, answer_of(outcome, reply)),
+    }
+}
+
+/// What a function returned: an array, or the one thing in it.
+fn answer_of(outcome: Outcome, reply: &Reply) -> Bytes {
+    match outcome.shape {
+        Shape::Rows | Shape::Values => in_form(outcome.body, reply),
+        Shape::Row | Shape::Value if outcome.body.len() > 2 => outcome.body.slice(1..outcome.body.len() - 1),
+        Shape::Row | Shape::Value | Shape::Nothing => Bytes::from_static(b"null"),
     }
 }
 
@@ -128,7 +156,7 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 /// The preferences that made a difference.
 fn preferences_applied(reply: &Reply) -> Option<String> {
     let preferences = &reply.preferences;
-    let writes = reply.verb != Verb::Read;
+    let writes = !matches!(reply.verb, Verb::Read | Verb::Call);
     let resolution = preferences.resolution.filter(|_| reply.verb == Verb::Insert).map(|resolution| match resolution {
         Resolution::Merge => "resolution=merge-duplicates",
         Resolution::Ignore => "resolution=ignore-duplicates",

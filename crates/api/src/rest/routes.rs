@@ -19,6 +19,10 @@ use super::{parse, respond};
 /// The methods that relations answer.
 pub(super) const ALLOWED: &str = "OPTIONS,GET,HEAD,POST,PATCH,DELETE";
 
+/// The methods that functions answer, if they may change data, and if they may not.
+const ALLOWED_VOLATILE: &str = "OPTIONS,POST";
+const ALLOWED_STABLE: &str = "OPTIONS,GET,HEAD,POST";
+
 /// What the dialect works with.
 #[derive(Clone, Debug)]
 pub struct Rest {
@@ -52,13 +56,7 @@ pub fn routes(rest: Rest) -> Router {
 
 async fn relation(State(rest): State<Arc<Rest>>, Extension(session): Extension<Session>, request: Request) -> Response {
     let head = request.method() == Method::HEAD;
-    let answer = answer(&rest, &session, request).await.unwrap_or_else(|error| {
-        let caller = match session.role.as_ref() == rest.settings.anonymous_role {
-            true => Caller::Anonymous,
-            false => Caller::Known,
-        };
-        error::response(&error, caller)
-    });
+    let answer = answer(&rest, &session, request).await.unwrap_or_else(|error| refused(&rest, &session, &error));
     if head { answer.map(|_| Body::empty()) } else { answer }
 }
 
@@ -91,9 +89,33 @@ async fn root() -> Response {
     error::response(&RestError::NoRoot, Caller::Known)
 }
 
-async fn function() -> Response {
-    let error = RestError::NotImplemented { what: "functions cannot be called yet".into(), instead: None };
-    error::response(&error, Caller::Known)
+async fn function(State(rest): State<Arc<Rest>>, Extension(session): Extension<Session>, request: Request) -> Response {
+    let head = request.method() == Method::HEAD;
+    let answer = call(&rest, &session, request).await.unwrap_or_else(|error| refused(&rest, &session, &error));
+    if head { answer.map(|_| Body::empty()) } else { answer }
+}
+
+async fn call(rest: &Rest, session: &Session, request: Request) -> Result<Response, RestError> {
+    let options = request.method() == Method::OPTIONS;
+    let (parts, body) = read(request).await?;
+    let wanted = parse::call(&rest.settings, &parts, body)?;
+    if options {
+        let volatile = rest.database.may_change_data(session, &wanted.query).map_err(RestError::Plan)?;
+        let allowed = if volatile { ALLOWED_VOLATILE } else { ALLOWED_STABLE };
+        return Ok((StatusCode::OK, [(ALLOW, HeaderValue::from_static(allowed))]).into_response());
+    }
+    let rows_wanted = wanted.reply.rows_wanted;
+    let outcome = rest.database.run(session, wanted.query).await;
+    let outcome = outcome.map_err(|error| RestError::of_run(error, rows_wanted))?;
+    Ok(respond::response(outcome, &wanted.reply))
+}
+
+fn refused(rest: &Rest, session: &Session, error: &RestError) -> Response {
+    let caller = match session.role.as_ref() == rest.settings.anonymous_role {
+        true => Caller::Anonymous,
+        false => Caller::Known,
+    };
+    error::response(error, caller)
 }
 
 async fn unknown_path() -> Response {

@@ -72,6 +72,11 @@ impl<'a> Rights<'a> {
         })
     }
 
+    /// The right on an object that is no relation, as its owner or by a grant.
+    pub(super) fn may_use(&self, owner: &str, grants: &[Grant], privilege: Privilege) -> bool {
+        self.roles.contains(&owner) || self.has(grants, privilege)
+    }
+
     /// PostgreSQL's rule: the right on the whole relation, or on each column that is used, or, when none is
     /// used, on any.
     fn may(&self, relation: &Relation, privilege: Privilege, columns: &[ColumnId]) -> bool {
@@ -152,7 +157,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn authorize_schema(&self, name: &str) -> Result<(), PlanError> {
+    pub(super) fn authorize_schema(&self, name: &str) -> Result<(), PlanError> {
         let grants = self.schema.namespaces.get(name).map_or(&[][..], |namespace| &namespace.grants);
         if self.rights.has(grants, Privilege::Usage) { Ok(()) } else { Err(denied("schema", name)) }
     }

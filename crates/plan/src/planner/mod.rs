@@ -4,12 +4,12 @@
 mod access;
 mod access_changes;
 mod authorize;
+mod call;
 mod coerce;
 mod embed;
 mod faults;
 mod generated;
 mod resolve;
-mod search;
 mod types;
 mod views;
 mod write;
@@ -23,7 +23,7 @@ use crate::error::{DatabaseError, PlanError};
 use crate::expr::{Expr, SourceId};
 use crate::plan::{Authorized, Plan, Work};
 use crate::query::{Query, Read, RowsWanted};
-use crate::schema::Schema;
+use crate::schema::{Schema, Volatility};
 use crate::session::Session;
 
 pub use access::{AccessRow, access_table, may_read};
@@ -71,9 +71,27 @@ pub fn plan(
         Query::Insert(insert) => (Work::Insert(planner.insert(&insert)?), insert.rows_wanted),
         Query::Update(update) => (Work::Update(planner.update(&update)?), update.rows_wanted),
         Query::Delete(delete) => (Work::Delete(planner.delete(&delete)?), delete.rows_wanted),
+        Query::Call(call) => (Work::Call(planner.call(&call)?), call.rows),
     };
     planner.authorize()?;
     Ok(Plan { session: session.clone(), work, rows_wanted, _authorized: Authorized, schema })
+}
+
+/// Whether the function that a call means may change data.
+pub(crate) fn may_change_data(
+    schema: &Schema,
+    capabilities: Capabilities,
+    limits: &Limits,
+    (session, query): (&Session, &Query),
+) -> Result<bool, PlanError> {
+    match query {
+        Query::Call(call) => {
+            let planner = Planner::new(schema, capabilities, limits, session)?;
+            Ok(planner.function_meant(&call.target, &call.arguments)?.volatility == Volatility::Volatile)
+        }
+        Query::Read(_) => Ok(false),
+        Query::Insert(_) | Query::Update(_) | Query::Delete(_) => Ok(true),
+    }
 }
 
 /// One query's way through the steps.

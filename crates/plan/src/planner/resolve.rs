@@ -92,6 +92,7 @@ impl<'a> Planner<'a> {
             source: place.source,
             relation: place.relation.id,
             view: None,
+            call: None,
             outputs,
             condition: Expr::all(inner),
             order,
@@ -234,11 +235,9 @@ impl Planner<'_> {
         match operand {
             Operand::Is(IsOperand::Null) => self.exists(place, embed, true),
             Operand::Is(IsOperand::NotNull) => self.exists(place, embed, false),
-            Operand::Is(_)
-            | Operand::Text(_)
-            | Operand::List(_)
-            | Operand::Quantified { .. }
-            | Operand::Search { .. } => Err(PlanError::EmbedTest { embed: embed.name.clone() }),
+            Operand::Is(_) | Operand::Text(_) | Operand::List(_) | Operand::Quantified { .. } => {
+                Err(PlanError::EmbedTest { embed: embed.name.clone() })
+            }
         }
     }
 
@@ -326,11 +325,7 @@ impl Operator {
     pub(super) fn takes_pattern(self) -> bool {
         match self {
             Self::Like | Self::ILike | Self::Match | Self::IMatch => true,
-            Self::Adjacent
-            | Self::ContainedBy
-            | Self::Contains
-            | Self::Equal
-            | Self::FullText
+            Self::Equal
             | Self::Greater
             | Self::GreaterOrEqual
             | Self::In
@@ -338,15 +333,7 @@ impl Operator {
             | Self::IsDistinct
             | Self::Less
             | Self::LessOrEqual
-            | Self::NotEqual
-            | Self::NotLeftOf
-            | Self::NotRightOf
-            | Self::Overlaps
-            | Self::PhraseText
-            | Self::PlainText
-            | Self::LeftOf
-            | Self::RightOf
-            | Self::WebText => false,
+            | Self::NotEqual => false,
         }
     }
 }

@@ -33,7 +33,7 @@ impl Planner<'_> {
     }
 
     /// A planner that reads with the rights of `owner`, and gives sources ids that this one has not given.
-    fn for_owner<'p>(&'p self, owner: &'p str) -> Planner<'p> {
+    pub(super) fn for_owner<'p>(&'p self, owner: &'p str) -> Planner<'p> {
         Planner {
             schema: self.schema,
             capabilities: self.capabilities,
@@ -65,7 +65,7 @@ impl Planner<'_> {
     }
 
     /// The tables that a view's select names, and those that its expressions read.
-    fn need_select(&self, select: &Select) {
+    pub(super) fn need_select(&self, select: &Select) {
         let mut sources = Vec::new();
         select.for_each_caller_relation(&mut |source, relation| sources.push((source, relation)));
         for (source, relation) in sources {

@@ -1,9 +1,11 @@
 //! What a caller asked, in no dialect: names unchecked, values still text.
 
+mod call;
 mod operators;
 
 use bytes::Bytes;
 
+pub use call::{Arguments, Call, WholeBody};
 pub use operators::Operator;
 
 /// One request's question.
@@ -13,6 +15,7 @@ pub enum Query {
     Insert(Insert),
     Update(Update),
     Delete(Delete),
+    Call(Call),
 }
 
 /// A relation as the caller names it.
@@ -137,15 +140,10 @@ pub enum Operand {
     Text(String),
     List(Vec<String>),
     Is(IsOperand),
-    /// `eq(any)`, `like(all)`, …, with an array literal (`{a,"b c"}`).
+    /// `eq(any)`, `like(all)`, …
     Quantified {
         all: bool,
-        array: String,
-    },
-    /// `fts(english)`: what to search for, and the text search configuration where it is not the default.
-    Search {
-        language: Option<String>,
-        text: String,
+        list: Vec<String>,
     },
 }
 

@@ -38,6 +38,8 @@ pub struct Schema {
     pub enums: BTreeMap<(String, String), Arc<EnumType>>,
     pub domains: BTreeMap<(String, String), Arc<DomainType>>,
     pub functions: Vec<Arc<Function>>,
+    /// What functions return that is no row of a relation, as relations without a place: [`Function::row`].
+    pub rows: BTreeMap<RelationId, Arc<Relation>>,
     pub roles: BTreeMap<String, Role>,
     pub default_privileges: Vec<DefaultPrivilege>,
     pub sequences: BTreeMap<(String, String), Sequence>,
@@ -201,6 +203,11 @@ pub struct Function {
     pub args: Vec<FunctionArg>,
     pub returns: Type,
     pub returns_set: bool,
+    pub result: FunctionResult,
+    /// The columns of what it returns: those of a relation whose rows it gives, else of one of [`Schema::rows`].
+    pub row: RelationId,
+    pub volatility: Volatility,
+    pub owner: String,
     pub language: String,
     pub security_definer: bool,
     pub strict: bool,
@@ -212,16 +219,43 @@ pub struct Function {
     pub comment: Option<String>,
 }
 
+/// An argument that a call gives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FunctionArg {
     pub name: Option<String>,
     pub ty: Type,
+    /// Whether a call may leave it out.
+    pub optional: bool,
+    /// What it is then; `None` where only the engine knows.
     pub default: Option<Expr>,
+    /// The last one may be given any number of times; `ty` is the array of them.
+    pub variadic: bool,
+}
+
+/// What one answer of a function is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FunctionResult {
+    /// `returns void`.
+    Nothing,
+    /// One value, in a column called [`Function::VALUE`].
+    Value,
+    /// A row: of a relation, of `returns table (…)`, or of `out` arguments.
+    Row,
+}
+
+/// Whether a function may change data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Volatility {
+    #[default]
+    Volatile,
+    Stable,
+    Immutable,
 }
 
 impl Schema {
     pub fn relation(&self, id: RelationId) -> &Relation {
-        self.relations.get(&id).expect("a relation's id outlives nothing that refers to it")
+        let found = self.relations.get(&id).or_else(|| self.rows.get(&id));
+        found.expect("a relation's id outlives nothing that refers to it")
     }
 
     pub fn find(&self, schema: &str, name: &str) -> Option<&Arc<Relation>> {
@@ -275,7 +309,44 @@ impl Relation {
     }
 }
 
+impl Relation {
+    /// What a function returns, as a relation of its own.
+    pub fn of_function(id: RelationId, function: (&str, &str), columns: Vec<(String, Type)>) -> Self {
+        let column = |((name, ty), id): ((String, Type), u16)| Column {
+            id: ColumnId(id),
+            name,
+            ty,
+            not_null: false,
+            default: None,
+            comment: None,
+        };
+        Self {
+            id,
+            schema: function.0.to_owned(),
+            name: function.1.to_owned(),
+            kind: RelationKind::View,
+            columns: columns.into_iter().zip(1..).map(column).collect(),
+            primary_key: None,
+            unique: Vec::new(),
+            foreign_keys: Vec::new(),
+            checks: Vec::new(),
+            indexes: Vec::new(),
+            comment: None,
+            owner: String::new(),
+            row_security: RowSecurity::default(),
+            policies: Vec::new(),
+            grants: Vec::new(),
+            definition: None,
+            security_invoker: false,
+            writable: false,
+        }
+    }
+}
+
 impl Function {
+    /// The column of a result that is one value.
+    pub const VALUE: &str = "pgrst_scalar";
+
     /// `name(type, type)`, as messages show a function.
     pub fn signature(&self) -> String {
         let types: Vec<String> = self.args.iter().map(|arg| arg.ty.sql_name()).collect();

@@ -6,16 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use roadbed_plan::plan::{Node, ReturningPlan, Work};
+use roadbed_plan::plan::{CallPlan, Node, ReturningPlan, Work};
 use roadbed_plan::query::{Count, RowsWanted};
-use roadbed_plan::schema::RelationId;
 use roadbed_plan::{DatabaseError, EngineError, Outcome, Schema, Session};
 
 use super::connect::search_path;
 use super::error::{engine_error, is_away, may_be_stale, unavailable};
 use super::pool::Pool;
 use super::write;
-use crate::sql::{Dialect, Param, RenderedOutput, render_count, render_node};
+use crate::sql::{Dialect, Param, RenderedOutput, render_call, render_count, render_node};
 
 use flight::{Failure, fly};
 
@@ -43,6 +42,8 @@ pub(super) enum Reading {
     Objects(Vec<(String, usize, bool)>),
     /// The fields of the first row, as text.
     Fields,
+    /// One row: how many rows its second field has as JSON, and how many there are.
+    Called,
     /// Only how many there are.
     Tally,
 }
@@ -77,9 +78,13 @@ pub(super) async fn execute(
         check_rows(rows_wanted, outcome.rows)?;
         return Ok(outcome);
     };
-    let namespace = &schema.relation(relation_of(work)).schema;
+    let namespace = namespace_of(schema, work);
     let names = std::iter::once(namespace).chain(bounds.search_path.iter().filter(|name| *name != namespace));
-    let writes = !matches!(work, Work::Read { .. });
+    let writes = match work {
+        Work::Read { .. } => false,
+        Work::Call(plan) => !plan.read_only,
+        Work::Insert(_) | Work::Update(_) | Work::Delete(_) => true,
+    };
     let search_path = search_path(names.map(String::as_str));
     let job = Job { session, search_path, writes, statements, rows_wanted };
     let answers = within(bounds.statement_timeout, Box::pin(run(pool, &job))).await?;
@@ -172,13 +177,16 @@ pub(super) fn rows_fit(wanted: RowsWanted, found: u64) -> bool {
     }
 }
 
-fn relation_of(work: &Work) -> RelationId {
-    match work {
+/// The schema whose names come first.
+fn namespace_of<'s>(schema: &'s Schema, work: &'s Work) -> &'s String {
+    let relation = match work {
         Work::Read { node, .. } => node.relation,
         Work::Insert(plan) => plan.relation,
         Work::Update(plan) => plan.relation,
         Work::Delete(plan) => plan.relation,
-    }
+        Work::Call(plan) => return &plan.function.0,
+    };
+    &schema.relation(relation).schema
 }
 
 /// The statements that do the work; `None` when there is nothing to do.
@@ -188,7 +196,14 @@ fn statements_of(schema: &Schema, work: &Work) -> Result<Option<Vec<Asked>>, Eng
         Work::Insert(plan) => write::insert(schema, plan).map(Some),
         Work::Update(plan) => write::update(schema, plan),
         Work::Delete(plan) => Ok(Some(write::delete(schema, plan))),
+        Work::Call(plan) => call(schema, plan).map(|asked| Some(vec![asked])),
     }
+}
+
+fn call(schema: &Schema, plan: &CallPlan) -> Result<Asked, EngineError> {
+    let missing = || EngineError::Internal { reason: "a call without arguments for the engine".into() };
+    let rendered = render_call(schema, plan, plan.node.call.as_deref().ok_or_else(missing)?);
+    Ok(Asked { sql: rendered.sql, params: rendered.params, reading: Reading::Called })
 }
 
 fn read_statements(schema: &Schema, node: &Node, count: Option<Count>) -> Vec<Asked> {
@@ -228,7 +243,7 @@ pub(super) fn objects(outputs: Vec<RenderedOutput>) -> Vec<(String, usize, bool)
 fn nothing_to_do(work: &Work) -> Outcome {
     let (returning, count) = match work {
         Work::Update(plan) => (Some(&plan.returning), plan.count),
-        Work::Read { .. } | Work::Insert(_) | Work::Delete(_) => (None, None),
+        Work::Read { .. } | Work::Insert(_) | Work::Delete(_) | Work::Call(_) => (None, None),
     };
     let body = match returning {
         Some(ReturningPlan::Rows(_)) => Bytes::from_static(b"[]"),
@@ -241,6 +256,7 @@ fn nothing_to_do(work: &Work) -> Outcome {
 fn outcome_of(schema: &Schema, work: &Work, answers: Vec<Answer>) -> Result<Outcome, EngineError> {
     let mut answers = answers.into_iter();
     let main = answers.next().unwrap_or_default();
+    let counted = main.fields.last().cloned().flatten();
     let second = answers.next().and_then(|answer| answer.fields.into_iter().next()).flatten();
     let mut outcome = Outcome { rows: main.rows, ..Outcome::default() };
     match work {
@@ -254,6 +270,7 @@ fn outcome_of(schema: &Schema, work: &Work, answers: Vec<Answer>) -> Result<Outc
         }
         Work::Update(plan) => outcome.total = plan.count.map(|_| main.rows),
         Work::Delete(plan) => outcome.total = plan.count.map(|_| main.rows),
+        Work::Call(_) => outcome.total = counted.and_then(|count| count.parse().ok()),
     }
     outcome.body = main.body.into();
     Ok(outcome)

@@ -3,6 +3,7 @@
 //! All catalog queries go out in one flight and in one snapshot; `fold` makes the schema of their rows.
 
 mod fold;
+mod functions;
 mod types;
 
 use futures_util::future::{join3, try_join_all};
@@ -124,8 +125,14 @@ const FUNCTIONS: &str = concat!(
     "select p.oid, n.nspname, p.proname, p.proargnames, p.proargtypes::oid[], ",
     "array(select format_type(t, null) from unnest(p.proargtypes) with ordinality as x(t, i) order by i), ",
     "p.prorettype, format_type(p.prorettype, null), p.proretset, l.lanname, p.prosecdef, p.proisstrict, p.prosrc, ",
-    "obj_description(p.oid, 'pg_proc') ",
-    "from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang ",
+    "obj_description(p.oid, 'pg_proc'), p.provolatile::text, p.pronargdefaults, p.provariadic <> 0, ",
+    "pg_get_userbyid(p.proowner), p.proallargtypes::oid[], p.proargmodes::text[], t.typrelid, ",
+    // The columns of a composite type that is no relation's.
+    "array(select a.attname::text from pg_attribute a join pg_class c on c.oid = a.attrelid where a.attrelid = t.typrelid ",
+    "and c.relkind = 'c' and a.attnum > 0 and not a.attisdropped order by a.attnum), ",
+    "array(select a.atttypid from pg_attribute a join pg_class c on c.oid = a.attrelid where a.attrelid = t.typrelid ",
+    "and c.relkind = 'c' and a.attnum > 0 and not a.attisdropped order by a.attnum) ",
+    "from pg_proc p join pg_type t on t.oid = p.prorettype join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang ",
     "where p.prokind = 'f' and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass ",
     "and d.objid = p.oid and d.deptype = 'e') and ",
     users_own!(),

@@ -1,6 +1,7 @@
 //! Typed trees as SQL text with parameters, for the engines that speak SQL.
 //! Knows the words of each database, and nothing of connections.
 
+mod call;
 mod dialect;
 mod node;
 mod postgres;
@@ -11,6 +12,7 @@ mod sqlite;
 mod tests;
 mod type_code;
 
+pub(crate) use call::render_call;
 pub(crate) use dialect::{Dialect, quote_identifier, quote_text, table_name};
 pub(crate) use node::{RenderedNode, RenderedOutput, render_count, render_node};
 pub(crate) use postgres::type_name;

@@ -83,7 +83,18 @@ impl Renderer<'_> {
         self.set_source(node.source, node.relation, &self.alias_of(node.source));
     }
 
-    fn node_from(&mut self, node: &Node, from: Option<&str>) {
+    /// The rows of `from`, taken as `node` says, each output in the form that it has in JSON.
+    pub(super) fn json_node(&mut self, node: &Node, from: &str) {
+        self.node_source(node);
+        self.push("select ");
+        self.postgres_outputs(node, OutputForm::Json);
+        self.push(" from ");
+        self.node_from(node, Some(from));
+        self.node_condition(node.condition.as_ref(), " where ");
+        self.node_page(node);
+    }
+
+    pub(super) fn node_from(&mut self, node: &Node, from: Option<&str>) {
         match (&node.view, from) {
             (Some(view), None) => {
                 self.push("(");
@@ -99,7 +110,7 @@ impl Renderer<'_> {
         self.push(&format!(" as {}", self.alias_of(node.source)));
     }
 
-    fn node_condition(&mut self, condition: Option<&Expr>, word: &str) {
+    pub(super) fn node_condition(&mut self, condition: Option<&Expr>, word: &str) {
         if let Some(condition) = condition {
             self.push(word);
             self.expression(condition);

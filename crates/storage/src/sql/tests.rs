@@ -34,6 +34,7 @@ fn node(source: u32, relation: RelationId, outputs: Vec<Output>) -> Node {
         source: SourceId(source),
         relation,
         view: None,
+        call: None,
         outputs,
         condition: None,
         order: Vec::new(),

@@ -24,7 +24,7 @@ use std::sync::atomic::AtomicU64;
 
 use async_trait::async_trait;
 use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError};
-use roadbed_plan::plan::{Node, Work};
+use roadbed_plan::plan::{Node, Shape, Work};
 use roadbed_plan::query::{Count, RowsWanted};
 use roadbed_plan::{Capabilities, Clock, Engine, EngineError, Outcome, Plan, Schema, Session};
 use tokio::sync::{RwLock, oneshot};
@@ -137,6 +137,17 @@ impl Engine for SqliteEngine {
                 })
                 .await
             }
+            Work::Call(call) => {
+                let mut work = read_work(&plan.schema, &call.node, call.count, plan.rows_wanted);
+                work.bare = matches!(call.shape, Shape::Value | Shape::Values);
+                let session = plan.session.clone();
+                let version = plan.schema.version;
+                self.read(move |connection| {
+                    check_version(connection, version)?;
+                    read_as(connection, &session, &work)
+                })
+                .await
+            }
             Work::Insert(_) | Work::Update(_) | Work::Delete(_) => self.write(plan).await,
         }
     }
@@ -199,6 +210,7 @@ fn read_work(schema: &Schema, node: &Node, count: Option<Count>, rows_wanted: Ro
         node: render_node(schema, node, Dialect::Sqlite),
         count: count.map(|_| render_count(schema, node, Dialect::Sqlite)),
         rows_wanted,
+        bare: false,
     }
 }
 

@@ -18,12 +18,15 @@ pub(super) struct ReadWork {
     pub(super) node: RenderedNode,
     pub(super) count: Option<Rendered>,
     pub(super) rows_wanted: RowsWanted,
+    /// Each row is its one value rather than an object.
+    pub(super) bare: bool,
 }
 
 /// Carries out `work` in the transaction that is open.
 pub(super) fn read(request: Request<'_>, work: &ReadWork) -> Result<Outcome, EngineError> {
     let mut body = Vec::with_capacity(1024);
     let mut level = Level::open(request, &work.node)?;
+    level.bare = work.bare;
     body.push(b'[');
     let rows = level.write_rows(&mut body, work.rows_wanted)?;
     body.push(b']');
@@ -107,6 +110,8 @@ pub(super) struct Level<'c, 'n> {
     /// Numbers of the parameters that come from the parent's row, and which of its columns they are.
     from_parent: Vec<(usize, ColumnId)>,
     keys: Vec<Key<'c, 'n>>,
+    /// Each row is its one value rather than an object.
+    bare: bool,
 }
 
 /// One key of each object.
@@ -135,7 +140,7 @@ impl<'c, 'n> Level<'c, 'n> {
         for output in &node.outputs {
             keys.push(Key::open(request, output, keys.is_empty())?);
         }
-        Ok(Self { statement, from_parent, keys })
+        Ok(Self { statement, from_parent, keys, bare: false })
     }
 
     /// Appends the rows' objects with commas between, and counts them.
@@ -153,7 +158,12 @@ impl<'c, 'n> Level<'c, 'n> {
             if found > 1 {
                 out.push(b',');
             }
-            write_object(&mut self.keys, row, out)?;
+            match self.keys.first() {
+                Some(Key { value: KeyValue::Column { index, ty }, .. }) if self.bare => {
+                    write_column(out, row.get_ref(*index).map_err(internal)?, ty);
+                }
+                _ => write_object(&mut self.keys, row, out)?,
+            }
         }
         check_rows(wanted, found)?;
         Ok(found)

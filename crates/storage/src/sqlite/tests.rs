@@ -225,7 +225,17 @@ fn value_output(source: SourceId, id: u16, name: &str, ty: Type) -> Output {
 }
 
 fn node(source: SourceId, relation: RelationId, outputs: Vec<Output>) -> Node {
-    Node { source, relation, view: None, outputs, condition: None, order: Vec::new(), limit: None, offset: 0 }
+    Node {
+        source,
+        relation,
+        view: None,
+        call: None,
+        outputs,
+        condition: None,
+        order: Vec::new(),
+        limit: None,
+        offset: 0,
+    }
 }
 
 fn film_with_director() -> Node {

@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 use roadbed_plan::PlanError;
-use roadbed_plan::error::RelationshipCandidate;
+use roadbed_plan::error::{CallBody, RelationshipCandidate};
+use roadbed_plan::query::WholeBody;
 use serde_json::{Value as Json, json};
 
 use super::{Answer, Caller, database, not_implemented};
@@ -20,6 +21,15 @@ pub(super) fn answer(error: &PlanError, caller: Caller) -> Answer {
             format!("Could not find the table '{schema}.{name}' in the schema cache"),
         )
         .hint(closest.as_ref().map(|closest| format!("Perhaps you meant the table '{schema}.{closest}'"))),
+        PlanError::UnknownFunction { schema, name, arguments, body, closest } => {
+            unknown_function((schema, name), arguments, *body, closest.as_deref())
+        }
+        PlanError::AmbiguousFunction { candidates } => {
+            let list = candidates.join(", ");
+            let message = format!("Could not choose the best candidate function between: {list}");
+            let hint = "Try renaming the parameters or the function itself in the database so function overloading can be resolved";
+            Answer::new(S::MULTIPLE_CHOICES, "PGRST203", message).hint(hint.to_owned())
+        }
         PlanError::UnknownBodyColumn { relation, column } => {
             let message = format!("Could not find the '{column}' column of '{relation}' in the schema cache");
             Answer::new(S::BAD_REQUEST, "PGRST204", message)
@@ -80,4 +90,38 @@ fn ambiguous(from: &str, to: &str, candidates: &[RelationshipCandidate]) -> Answ
         "Try changing '{to}' to one of the following: {}. Find the desired relationship in the 'details' key.",
         hints.join(", ")
     ))
+}
+
+fn unknown_function(
+    (schema, name): (&str, &str),
+    arguments: &[String],
+    body: CallBody,
+    closest: Option<&str>,
+) -> Answer {
+    let list = arguments.join(", ");
+    let parameters = match arguments {
+        [] => " without parameters".to_owned(),
+        [_] => format!(" with parameter {list}"),
+        _ => format!(" with parameters {list}"),
+    };
+    let called = if arguments.is_empty() { parameters.clone() } else { format!("({list})") };
+    let (searched, called) = match body {
+        CallBody::Names => (parameters, called),
+        CallBody::Json => (format!("{parameters} or with a single unnamed json/jsonb parameter"), called),
+        CallBody::Whole(kind) => {
+            let ty = match kind {
+                WholeBody::Text => "text",
+                WholeBody::Xml => "xml",
+                WholeBody::Bytes => "bytea",
+            };
+            (format!(" with a single unnamed {ty} parameter"), String::new())
+        }
+    };
+    let hint = closest.filter(|_| !matches!(body, CallBody::Whole(_)));
+    let message = format!("Could not find the function {schema}.{name}{called} in the schema cache");
+    let details =
+        format!("Searched for the function {schema}.{name}{searched}, but no matches were found in the schema cache.");
+    Answer::new(StatusCode::NOT_FOUND, "PGRST202", message)
+        .details(details)
+        .hint(hint.map(|closest| format!("Perhaps you meant to call the function {schema}.{closest}")))
 }

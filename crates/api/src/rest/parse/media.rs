@@ -71,6 +71,12 @@ fn media(wish: &str) -> Option<Media> {
     }
 }
 
+/// The media type of the body, less its parameters; empty when the request does not say.
+pub(super) fn of_body(headers: &HeaderMap) -> String {
+    let value = headers.get(CONTENT_TYPE).map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned());
+    value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// Refuses bodies that are not JSON.
 pub(super) fn check_body(headers: &HeaderMap) -> Result<(), RestError> {
     let Some(header) = headers.get(CONTENT_TYPE) else {

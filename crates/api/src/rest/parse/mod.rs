@@ -2,7 +2,9 @@
 //! Names stay unchecked and values stay text: the planner knows what they are.
 
 mod address;
+mod array;
 mod body;
+mod call;
 mod field;
 mod filter;
 mod media;
@@ -27,6 +29,7 @@ use filter::Placed;
 use page::{Page, Spans};
 
 pub(super) use address::escaped;
+pub(super) use call::request as call;
 pub(super) use media::Media;
 pub(super) use preferences::{Handling, Missing, Preferences, Representation};
 
@@ -58,6 +61,7 @@ pub(super) enum Verb {
     Insert,
     Update,
     Delete,
+    Call,
 }
 
 /// Understands a request.
@@ -104,7 +108,7 @@ fn rows_wanted(verb: Verb, media: Media, preferences: &Preferences) -> RowsWante
         (Media::Json, Verb::Update | Verb::Delete) => {
             preferences.affected_limit().map_or(RowsWanted::Any, RowsWanted::AtMost)
         }
-        (Media::Json, Verb::Read | Verb::Insert) => RowsWanted::Any,
+        (Media::Json, Verb::Read | Verb::Insert | Verb::Call) => RowsWanted::Any,
     }
 }
 
@@ -163,7 +167,8 @@ impl Asked {
                 selection.filter = filter;
                 Ok(Query::Read(Read { target, selection, count, rows: rows_wanted }))
             }
-            Verb::Insert => self.insert(target, page, reply, content),
+            // Calls are made in `call`.
+            Verb::Call | Verb::Insert => self.insert(target, page, reply, content),
             Verb::Update => {
                 media::check_body(content.headers)?;
                 let row = body::row(content.body, self.columns.clone())?;

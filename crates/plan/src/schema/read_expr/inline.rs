@@ -6,7 +6,7 @@ use crate::expr::{Expr, FromItem, Select, SessionValue, Source, SourceId};
 use crate::schema::Function;
 use crate::value::{Type, Value};
 
-use super::coerce::Context;
+use super::coerce::{Context, cast_context};
 use super::select::columns;
 use super::{At, ExprError, Read, Resolver};
 
@@ -74,6 +74,41 @@ impl Resolver<'_> {
         };
         let select = if select.values.is_empty() { select } else { self.around(select) };
         self.with_types(select, std::slice::from_ref(returns), Context::Assignment, At::default()).map_err(mismatch)
+    }
+}
+
+impl Resolver<'_> {
+    /// A function's body, converted to the columns of the rows that it returns.
+    pub(super) fn returning_rows(&self, select: Select, returns: &Type, row: &[(String, Type)]) -> Read<Select> {
+        let message = || format!("return type mismatch in function declared to return {}", returned_name(returns));
+        let mismatch = |help: String| ExprError::new(At::default(), "42P13", message()).help(help);
+        let outputs = columns(&select);
+        if outputs.len() != row.len() {
+            let much = if outputs.len() < row.len() { "few" } else { "many" };
+            return Err(mismatch(format!("Final statement returns too {much} columns.")));
+        }
+        let wrong = outputs.iter().zip(row).zip(1..).find(|(((_, have), (_, wanted)), _)| {
+            cast_context(have, wanted).is_none_or(|least| least > Context::Assignment)
+        });
+        if let Some((((_, have), (_, wanted)), number)) = wrong {
+            let (have, wanted) = (have.sql_name(), wanted.sql_name());
+            return Err(mismatch(format!("Final statement returns {have} instead of {wanted} at column {number}.")));
+        }
+        let types: Vec<Type> = row.iter().map(|(_, ty)| ty.clone()).collect();
+        let select = if select.values.is_empty() { select } else { self.around(select) };
+        let mut select = self.with_types(select, &types, Context::Assignment, At::default())?;
+        for (output, (name, _)) in select.outputs.iter_mut().zip(row) {
+            output.name.clone_from(name);
+        }
+        Ok(select)
+    }
+}
+
+/// A row's type is called like its relation.
+fn returned_name(returns: &Type) -> String {
+    match returns {
+        Type::Other(name) => name.strip_prefix("public.").unwrap_or(name).to_owned(),
+        other => other.sql_name(),
     }
 }
 

@@ -110,6 +110,21 @@ impl<'a> Resolver<'a> {
         self.returning(select, returns)
     }
 
+    /// Reads the body of a `language sql` function that returns rows with these columns.
+    ///
+    /// # Errors
+    /// When a name, type or construct is not known, or the body returns other columns.
+    pub fn rows_body(
+        &self,
+        stmt: &protobuf::SelectStmt,
+        args: &[FunctionArg],
+        (returns, columns): (&Type, &[(String, Type)]),
+    ) -> Result<Select, ExprError> {
+        let names = Scope::Args(args).names();
+        let select = self.read_select(stmt, Some(&names))?;
+        self.returning_rows(select, returns, columns)
+    }
+
     /// Reads an insert, update, delete or select. What it returns is nobody's.
     ///
     /// # Errors

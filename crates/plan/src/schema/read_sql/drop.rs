@@ -267,6 +267,11 @@ impl Fold<'_> {
         let owned =
             self.schema.sequences.iter().filter(|(_, sequence)| sequence.owner.is_some_and(|(owner, _)| owner == id));
         found.extend(owned.flat_map(|(key, _)| self.defaults_from(key)));
+        let has_row = |function: &&Arc<crate::schema::Function>| {
+            function.row == id || function.args.iter().any(|arg| self.relation_of_type(&arg.ty) == Some(id))
+        };
+        let functions = self.schema.functions.iter().filter(has_row);
+        found.extend(functions.map(|function| Object::Function((function.schema.clone(), function.signature()))));
         found
     }
 
@@ -507,6 +512,7 @@ impl Fold<'_> {
     fn remove_relation(&mut self, id: RelationId) {
         let schema = self.schema_mut();
         schema.remove(id);
+        schema.functions.retain(|function| function.row != id);
         schema.sequences.retain(|_, sequence| sequence.owner.is_none_or(|(owner, _)| owner != id));
         for function in &mut schema.functions {
             // A function outlives what it reads, as in PostgreSQL, but has no meaning then.

@@ -3,17 +3,31 @@
 use std::sync::Arc;
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{self as pb, DefElem, FunctionParameterMode, Node, ObjectWithArgs, SelectStmt};
+use pg_query::protobuf::{self as pb, DefElem, Node, ObjectWithArgs, SelectStmt};
 
-use super::Fold;
 use super::drop::Object;
 use super::fault::Fault;
 use super::names::{dotted, list, show, string, strings};
 use super::settings::constant;
+use super::{Fold, OWNER};
 use crate::expr::Select;
-use crate::schema::read_expr::Scope;
-use crate::schema::{DefaultPrivilegeObject, Function, FunctionArg};
+use crate::schema::{DefaultPrivilegeObject, Function, FunctionArg, FunctionResult, RelationId, Volatility};
 use crate::value::Type;
+
+/// What a body is read against.
+#[derive(Clone, Copy)]
+pub(super) struct Heading<'h> {
+    pub(super) args: &'h [FunctionArg],
+    pub(super) returns: &'h Type,
+    pub(super) result: FunctionResult,
+    pub(super) row: RelationId,
+}
+
+impl<'h> Heading<'h> {
+    fn of(function: &'h Function) -> Self {
+        Self { args: &function.args, returns: &function.returns, result: function.result, row: function.row }
+    }
+}
 
 /// A function's clauses, before what they name is known.
 #[derive(Default)]
@@ -22,6 +36,7 @@ struct Clauses {
     source: Option<String>,
     strict: bool,
     security_definer: bool,
+    volatility: Volatility,
     search_path: Option<Vec<String>>,
 }
 
@@ -37,25 +52,25 @@ impl Fold<'_> {
         clauses.read(&stmt.options)?;
         refuse_language(name, &clauses.language, stmt)?;
         let schema = self.schema_for_new(schema.unwrap_or_default(), -1)?;
-        let (args, table) = self.function_args(&stmt.parameters)?;
-        let returns_set = table || stmt.return_type.as_ref().is_some_and(|returned| returned.setof);
-        let returns = match stmt.return_type.as_ref() {
-            Some(returned) if !table => self.type_of(Some(returned))?,
-            _ if table => Type::Other("record".into()),
-            _ => Type::Other("void".into()),
-        };
-        let old = self.same_function((&schema, name), &args);
+        let header = self.function_header(stmt)?;
+        let old = self.same_function((&schema, name), &header.args);
         if let Some(old) = old {
-            self.refuse_replacing(old, stmt, &returns)?;
+            self.refuse_replacing(old, stmt, &header.returns)?;
         }
+        let (result, row) = self.function_result((&schema, name), &header);
         let grants = self.default_grants(DefaultPrivilegeObject::Functions, &schema);
-        let body = self.function_body(stmt, &clauses, (&args, &returns))?;
+        let body =
+            self.function_body(stmt, &clauses, Heading { args: &header.args, returns: &header.returns, result, row })?;
         let function = Function {
             schema,
             name: name.to_owned(),
-            args,
-            returns,
-            returns_set,
+            args: header.args,
+            returns: header.returns,
+            returns_set: header.returns_set,
+            result,
+            row,
+            volatility: clauses.volatility,
+            owner: old.map_or_else(|| OWNER.to_owned(), |old| self.schema.functions[old].owner.clone()),
             language: clauses.language,
             security_definer: clauses.security_definer,
             strict: clauses.strict,
@@ -90,43 +105,17 @@ impl Fold<'_> {
         Ok(())
     }
 
-    /// The arguments that a call gives, and whether the function returns a table.
-    fn function_args(&self, parameters: &[Node]) -> Result<(Vec<FunctionArg>, bool), Fault> {
-        let mut args = Vec::new();
-        let mut table = false;
-        for node in parameters {
-            let Some(NodeEnum::FunctionParameter(parameter)) = node.node.as_ref() else { continue };
-            match parameter.mode() {
-                FunctionParameterMode::FuncParamTable => table = true,
-                FunctionParameterMode::FuncParamIn | FunctionParameterMode::FuncParamDefault => {
-                    let ty = self.type_of(parameter.arg_type.as_ref())?;
-                    let default = match parameter.defexpr.as_deref() {
-                        Some(node) => Some(self.assigned(node, Scope::None, (&parameter.name, &ty), "default")?),
-                        None => None,
-                    };
-                    let name = Some(parameter.name.clone()).filter(|name| !name.is_empty());
-                    args.push(FunctionArg { name, ty, default });
-                }
-                _ => {
-                    let help = "return one value, or a table";
-                    return Err(Fault::only_postgres("an `out` or `variadic` argument", help).at(parameter.location));
-                }
-            }
-        }
-        Ok((args, table))
-    }
-
     /// What the function computes, where that is one select.
     fn function_body(
         &self,
         stmt: &pb::CreateFunctionStmt,
         clauses: &Clauses,
-        header: (&[FunctionArg], &Type),
+        heading: Heading<'_>,
     ) -> Result<Option<Select>, Fault> {
         let path = clauses.search_path.as_deref().unwrap_or(&self.search_path);
         if let Some(body) = stmt.sql_body.as_deref() {
             return match standard_body(body) {
-                Some(select) => Ok(Some(self.resolve_body(&select, header, path)?)),
+                Some(select) => Ok(Some(self.resolve_body(&select, heading, path)?)),
                 None => Ok(None),
             };
         }
@@ -144,25 +133,20 @@ impl Fold<'_> {
         let start_of = clauses.source.as_deref().unwrap_or_default();
         // Positions within the body count from its own start.
         let start = self.piece.text.find(start_of);
-        self.body_of_source(source, header, path).map_err(|fault| match start {
+        self.body_of_source(source, heading, path).map_err(|fault| match start {
             Some(start) => fault.shift(start),
             None => fault.name(name),
         })
     }
 
-    fn body_of_source(
-        &self,
-        source: &str,
-        header: (&[FunctionArg], &Type),
-        path: &[String],
-    ) -> Result<Option<Select>, Fault> {
+    fn body_of_source(&self, source: &str, heading: Heading<'_>, path: &[String]) -> Result<Option<Select>, Fault> {
         let parsed = pg_query::parse(source, 0).map_err(|error| {
             let message = error.to_string();
             Fault::new("42601", message.trim_start_matches("Invalid statement: ")).span(0, source.len())
         })?;
         let [raw] = parsed.protobuf.stmts.as_slice() else { return Ok(None) };
         match raw.stmt.as_ref().and_then(|node| node.node.as_ref()) {
-            Some(NodeEnum::SelectStmt(select)) => self.resolve_body(select, header, path).map(Some),
+            Some(NodeEnum::SelectStmt(select)) => self.resolve_body(select, heading, path).map(Some),
             _ => Ok(None),
         }
     }
@@ -210,7 +194,7 @@ impl Fold<'_> {
         let Some(index) = found else { return Ok(()) };
         let before = Arc::clone(&self.schema.functions[index]);
         let body = self
-            .body_of_source(&before.source, (&before.args, &before.returns), &self.search_path)
+            .body_of_source(&before.source, Heading::of(&before), &self.search_path)
             .map_err(|fault| fault.name(&before.name))?;
         self.edit_function(index, |function| function.body = body);
         self.note_calls(&Object::Function(key.clone()));
@@ -287,6 +271,7 @@ impl Fold<'_> {
         let mut clauses = Clauses {
             strict: self.schema.functions[index].strict,
             security_definer: self.schema.functions[index].security_definer,
+            volatility: self.schema.functions[index].volatility,
             ..Clauses::default()
         };
         clauses.read(&stmt.actions)?;
@@ -294,6 +279,7 @@ impl Fold<'_> {
         self.edit_function(index, |function| {
             function.strict = clauses.strict;
             function.security_definer = clauses.security_definer;
+            function.volatility = clauses.volatility;
         });
         self.follow_function(&before, &(before.schema.clone(), before.signature()))
     }
@@ -314,8 +300,15 @@ impl Clauses {
                 "strict" => self.strict = on,
                 "security" => self.security_definer = on,
                 "set" => self.read_setting(option)?,
+                "volatility" => {
+                    self.volatility = match text.as_deref() {
+                        Some("immutable") => Volatility::Immutable,
+                        Some("stable") => Volatility::Stable,
+                        _ => Volatility::Volatile,
+                    };
+                }
                 // These tell PostgreSQL's planner what to expect; the answers are the same without.
-                "volatility" | "leakproof" | "cost" | "rows" | "parallel" => {}
+                "leakproof" | "cost" | "rows" | "parallel" => {}
                 other => {
                     return Err(
                         Fault::only_postgres(format!("a function's `{other}`"), "leave it out").at(option.location)

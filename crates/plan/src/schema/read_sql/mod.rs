@@ -11,6 +11,7 @@ mod copy;
 mod dependents;
 mod drop;
 mod fault;
+mod function_header;
 mod functions;
 mod indexes;
 mod like;

@@ -6,8 +6,9 @@ use pg_query::protobuf::{self as pb, Node, TypeName};
 use super::Fold;
 use super::drop::Object;
 use super::fault::Fault;
+use super::functions::Heading;
 use crate::expr::{Expr, Select, Statement};
-use crate::schema::FunctionArg;
+use crate::schema::FunctionResult;
 use crate::schema::read_expr::{ExprError, Resolver, Scope};
 use crate::value::Type;
 
@@ -80,10 +81,22 @@ impl Fold<'_> {
     pub(super) fn resolve_body(
         &self,
         stmt: &pb::SelectStmt,
-        (args, returns): (&[FunctionArg], &Type),
+        heading: Heading<'_>,
         path: &[String],
     ) -> Result<Select, Fault> {
-        self.reading(path, |resolver| resolver.function_body(stmt, args, returns))
+        let columns: Vec<(String, Type)> = match heading.result {
+            FunctionResult::Nothing | FunctionResult::Value => Vec::new(),
+            FunctionResult::Row => {
+                let row = self.schema.relation(heading.row);
+                row.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect()
+            }
+        };
+        self.reading(path, |resolver| match heading.result {
+            FunctionResult::Row => resolver.rows_body(stmt, heading.args, (heading.returns, &columns)),
+            FunctionResult::Nothing | FunctionResult::Value => {
+                resolver.function_body(stmt, heading.args, heading.returns)
+            }
+        })
     }
 
     pub(super) fn resolve_statement(&self, node: &Node) -> Result<Statement, Fault> {

@@ -286,6 +286,9 @@ impl Fold<'_> {
         for domain in schema.domains.values_mut() {
             walk.domain(domain);
         }
+        for row in schema.rows.values_mut() {
+            Arc::make_mut(row).columns.iter_mut().for_each(|column| walk.ty(&mut column.ty));
+        }
         for function in &mut schema.functions {
             let mut new = (**function).clone();
             walk.function(&mut new);

@@ -185,6 +185,14 @@ async fn ask(connection: &Connection, asked: &Asked, statement: &Statement) -> R
                 answer.rows += 1;
             }
         }
+        Reading::Called => {
+            if let Some(row) = rows.try_next().await? {
+                answer.rows = row.try_get::<_, i64>(0)?.try_into().unwrap_or(0);
+                answer.body = row.try_get::<_, String>(1)?.into_bytes();
+                answer.fields = vec![row.try_get::<_, Option<i64>>(2)?.map(|total| total.to_string())];
+            }
+            while rows.try_next().await?.is_some() {}
+        }
         Reading::Tally => {
             while rows.try_next().await?.is_some() {}
             answer.rows = rows.rows_affected().unwrap_or(0);

@@ -1,17 +1,16 @@
 //! Makes a schema of the catalogs' rows.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use roadbed_plan::expr::SourceId;
 use roadbed_plan::schema::{
-    Column, ColumnId, DefaultValue, ForeignKey, Function, FunctionArg, Grant, Grantee, Index, IndexTerm, Key,
-    Namespace, Policy, PolicyCommand, Privilege, ReferentialAction, Relation, RelationId, RelationKind, Role,
-    RowSecurity, Sequence,
+    Column, ColumnId, DefaultValue, ForeignKey, Grant, Grantee, Index, IndexTerm, Key, Namespace, Policy,
+    PolicyCommand, Privilege, ReferentialAction, Relation, RelationId, RelationKind, Role, RowSecurity, Sequence,
 };
 use roadbed_plan::{Expr, Schema};
 use tokio_postgres::{Error, Row};
 
+use super::functions;
 use super::types::Types;
 use super::{Fields, QUERIES};
 
@@ -19,13 +18,13 @@ use super::{Fields, QUERIES};
 type Granted = HashMap<(u8, u32), Vec<Grant>>;
 
 /// What is known while the catalogs are read.
-struct Fold {
-    schema: Schema,
-    types: Types,
+pub(super) struct Fold {
+    pub(super) schema: Schema,
+    pub(super) types: Types,
     grants: Granted,
     roles: HashMap<u32, String>,
     /// Relations not yet in the schema, by PostgreSQL's number.
-    relations: HashMap<u32, Relation>,
+    pub(super) relations: HashMap<u32, Relation>,
 }
 
 /// Reads the answers to [`QUERIES`], one list of rows each.
@@ -61,7 +60,7 @@ pub(super) fn fold(answers: &[Vec<Row>]) -> Result<Schema, Error> {
     fold.read_indexes(indexes)?;
     fold.read_policies(policies)?;
     fold.read_sequences(sequences)?;
-    fold.read_functions(functions)?;
+    functions::read(&mut fold, functions)?;
     Ok(fold.finish())
 }
 
@@ -129,7 +128,7 @@ impl Fold {
         Ok(())
     }
 
-    fn take_grants(&mut self, kind: u8, object: u32) -> Vec<Grant> {
+    pub(super) fn take_grants(&mut self, kind: u8, object: u32) -> Vec<Grant> {
         self.grants.remove(&(kind, object)).unwrap_or_default()
     }
 
@@ -290,40 +289,6 @@ impl Fold {
             let column = column.and_then(|number| u16::try_from(number).ok()).map(ColumnId);
             let grants = self.take_grants(b's', oid);
             self.schema.sequences.insert(name, Sequence { start, increment, owner: table.zip(column), grants });
-        }
-        Ok(())
-    }
-
-    fn read_functions(&mut self, rows: &[Row]) -> Result<(), Error> {
-        for row in rows {
-            let mut fields = Fields::of(row);
-            let oid = fields.take()?;
-            let (schema, name) = (fields.take()?, fields.take()?);
-            let mut arg_names = fields.take::<Option<Vec<String>>>()?.unwrap_or_default().into_iter();
-            let arg_types: Vec<u32> = fields.take()?;
-            let formatted: Vec<String> = fields.take()?;
-            let args = arg_types.into_iter().zip(&formatted).map(|(oid, formatted)| FunctionArg {
-                name: arg_names.next().filter(|name| !name.is_empty()),
-                ty: self.types.type_of(oid, -1, formatted),
-                default: None,
-            });
-            let args = args.collect();
-            let returns = self.types.type_of(fields.take()?, -1, fields.take()?);
-            let function = Function {
-                schema,
-                name,
-                args,
-                returns,
-                returns_set: fields.take()?,
-                language: fields.take()?,
-                security_definer: fields.take()?,
-                strict: fields.take()?,
-                source: fields.take()?,
-                body: None,
-                grants: self.take_grants(b'f', oid),
-                comment: fields.take()?,
-            };
-            self.schema.functions.push(Arc::new(function));
         }
         Ok(())
     }

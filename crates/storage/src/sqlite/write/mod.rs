@@ -84,7 +84,7 @@ pub(super) fn write(
             let target = target(&plan.relation, &[][..], &plan.shown);
             (target, delete::delete(target, plan)?, &plan.returning, plan.count)
         }
-        Work::Read { .. } => return Err(EngineError::Internal { reason: "a read is no write".into() }),
+        Work::Read { .. } | Work::Call(_) => return Err(EngineError::Internal { reason: "a read is no write".into() }),
     };
     let outcome = outcome(target, written, returning, count)?;
     check_rows(rows_wanted, outcome.rows)?;

@@ -10,7 +10,8 @@ use pg_query::protobuf::{self, node::Node as NodeEnum};
 use super::{AGGREGATES, ExprError, FUNCTIONS, OPERATORS, Resolver, Scope};
 use crate::expr::{Expr, SourceId};
 use crate::schema::{
-    Column, ColumnId, DefaultValue, Function, FunctionArg, Key, Relation, RelationId, RelationKind, RowSecurity, Schema,
+    Column, ColumnId, DefaultValue, Function, FunctionArg, FunctionResult, Key, Relation, RelationId, RelationKind,
+    RowSecurity, Schema, Volatility,
 };
 use crate::value::{DomainType, EnumType, Type};
 use show::Shown;
@@ -156,7 +157,7 @@ fn domain_of(ty: &Type) -> Arc<DomainType> {
 }
 
 fn arg(name: &str, ty: Type) -> FunctionArg {
-    FunctionArg { name: Some(name.into()), ty, default: None }
+    FunctionArg { name: Some(name.into()), ty, optional: false, default: None, variadic: false }
 }
 
 fn add_functions(schema: &mut Schema) {
@@ -172,6 +173,10 @@ fn add_functions(schema: &mut Schema) {
             args,
             returns,
             returns_set: kind.contains("set"),
+            result: FunctionResult::Value,
+            row: RelationId(0),
+            volatility: Volatility::Volatile,
+            owner: "postgres".into(),
             language: if kind.contains("plpgsql") { "plpgsql".into() } else { "sql".into() },
             security_definer: kind.contains("definer"),
             strict: kind.contains("strict"),

@@ -1,0 +1,84 @@
+//! Function calls: which overload is meant, its arguments, and the rows that its answer is.
+
+mod arguments;
+mod body;
+mod overload;
+
+use crate::error::{DatabaseError, PlanError};
+use crate::expr::Expr;
+use crate::plan::{CallPlan, Node, Shape};
+use crate::query::{Call, SelectItem};
+use crate::schema::{Function, FunctionResult, Privilege, Volatility};
+
+use super::Planner;
+use super::resolve::Place;
+
+impl<'a> Planner<'a> {
+    pub(super) fn call(&self, call: &Call) -> Result<CallPlan, PlanError> {
+        let function = self.function_meant(&call.target, &call.arguments)?;
+        let place = Place { relation: self.schema.relation(function.row), source: self.new_source() };
+        let mut node = self.called_node(place, call)?;
+        if self.capabilities.enforces_access {
+            node.call = Some(Box::new(self.engine_call(function, &call.arguments)?));
+        } else {
+            self.authorize_schema(&function.schema)?;
+            let texts = self.text_arguments(function, &call.arguments)?;
+            self.authorize()?;
+            self.authorize_function(function)?;
+            let arguments = match texts {
+                Some(arguments) => arguments,
+                None => self.body_arguments(function, &call.arguments)?,
+            };
+            node.view = Some(Box::new(self.answer_of(function, arguments)?));
+        }
+        Ok(CallPlan {
+            function: (function.schema.clone(), function.name.clone()),
+            shape: function.shape(),
+            read_only: call.read_only || function.volatility != Volatility::Volatile,
+            node,
+            count: call.count,
+        })
+    }
+
+    /// What is taken of the answer. No right to a relation is needed for it: the rows are the function's.
+    fn called_node(&self, place: Place<'a>, call: &Call) -> Result<Node, PlanError> {
+        let mut node = self.unfiltered_node(place, &call.selection, 0)?;
+        let mut conditions: Vec<Expr> = node.condition.take().into_iter().collect();
+        conditions.extend(self.conditions(place, &call.selection.filter, &node)?);
+        node.condition = Expr::all(conditions);
+        node.forget_empty_embeds();
+        let is_row = place.relation.column(Function::VALUE).is_none();
+        if !is_row {
+            // Whatever was selected, the value itself is the answer.
+            let all = crate::query::Selection { items: vec![SelectItem::All], ..crate::query::Selection::default() };
+            node.outputs = self.unfiltered_node(place, &all, 0)?.outputs;
+        }
+        Ok(node)
+    }
+
+    /// Whether the caller may run the function.
+    pub(super) fn authorize_function(&self, function: &Function) -> Result<(), PlanError> {
+        if self.rights.may_execute(function) {
+            return Ok(());
+        }
+        Err(DatabaseError::new("42501", format!("permission denied for function {}", function.name)).into())
+    }
+}
+
+impl Function {
+    fn shape(&self) -> Shape {
+        match (self.result, self.returns_set) {
+            (FunctionResult::Nothing, _) => Shape::Nothing,
+            (FunctionResult::Value, true) => Shape::Values,
+            (FunctionResult::Value, false) => Shape::Value,
+            (FunctionResult::Row, true) => Shape::Rows,
+            (FunctionResult::Row, false) => Shape::Row,
+        }
+    }
+}
+
+impl super::authorize::Rights<'_> {
+    pub(super) fn may_execute(&self, function: &Function) -> bool {
+        self.may_use(&function.owner, &function.grants, Privilege::Execute)
+    }
+}
