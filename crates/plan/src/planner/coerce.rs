@@ -16,6 +16,9 @@ use super::Planner;
 const NO_OPERATOR_HINT: &str =
     "No operator matches the given name and argument types. You might need to add explicit type casts.";
 
+const AMBIGUOUS_OPERATOR_HINT: &str =
+    "Could not choose a best candidate operator. You might need to add explicit type casts.";
+
 impl Planner<'_> {
     /// `expr operator operand` as a condition.
     pub(super) fn test(&self, expr: Expr, operator: Operator, operand: &Operand) -> Result<Expr, PlanError> {
@@ -26,7 +29,8 @@ impl Planner<'_> {
                 Ok(comparison(expr, operator, right))
             }
             Operand::List(texts) => self.in_list(expr, operator, texts),
-            Operand::Quantified { all, list } => self.quantified(expr, operator, *all, list),
+            Operand::Quantified { all, array } => self.quantified(expr, operator, *all, array),
+            Operand::Search { language, text } => self.search(expr, operator, language.as_deref(), text),
         }
     }
 
@@ -58,10 +62,7 @@ impl Planner<'_> {
             });
         }
         let ty = expr.ty();
-        if let Type::Array(_) = ty.base() {
-            let message = format!("could not find array type for data type {}", ty.base().sql_name());
-            return Err(DatabaseError::new("42704", message).into());
-        }
+        check_has_arrays(&ty)?;
         self.check_operator(&ty, operator)?;
         let list = texts.iter().map(|text| self.operand(&ty, operator, text)).collect::<Result<Vec<_>, _>>()?;
         if list.is_empty() {
@@ -71,15 +72,24 @@ impl Planner<'_> {
         }
     }
 
-    fn quantified(&self, expr: Expr, operator: Operator, all: bool, texts: &[String]) -> Result<Expr, PlanError> {
+    /// `array` is the literal of an array whose items stand on the right side.
+    fn quantified(&self, expr: Expr, operator: Operator, all: bool, array: &str) -> Result<Expr, PlanError> {
         if self.capabilities.reads_literals {
-            let array = Box::new(Expr::LiteralList { texts: texts.to_vec() });
+            let array = Box::new(Expr::Literal { text: array.to_owned() });
             return Ok(Expr::Quantified { left: Box::new(expr), operator: operator.symbol().into(), all, array });
         }
-        let tests = texts
-            .iter()
-            .map(|text| Ok(comparison(expr.clone(), operator, self.operand(&expr.ty(), operator, text)?)))
-            .collect::<Result<Vec<_>, PlanError>>()?;
+        let ty = expr.ty();
+        check_has_arrays(&ty)?;
+        self.check_operator(&ty, operator)?;
+        let item = if operator.takes_pattern() { Type::Text } else { unsized_type(ty.base()) };
+        let items = value::parse(array, &Type::Array(Box::new(item.clone())), &self.limits.clock)
+            .and_then(|array| value::array_items(&array, &item));
+        let items = items.unwrap_or_else(|fault| {
+            self.literal_fault.borrow_mut().get_or_insert(fault);
+            Vec::new()
+        });
+        let test = |value| comparison(expr.clone(), operator, Expr::value(value, item.clone()));
+        let tests: Vec<Expr> = items.into_iter().map(test).collect();
         if all { Ok(Expr::all(tests).unwrap_or_else(|| Expr::boolean(true))) } else { Ok(Expr::any(tests)) }
     }
 
@@ -102,10 +112,31 @@ impl Planner<'_> {
 
     /// Whether PostgreSQL has `operator` for the type.
     fn check_operator(&self, ty: &Type, operator: Operator) -> Result<(), PlanError> {
+        let is_array = matches!(ty.base(), Type::Array(_));
+        let is_container = is_array || *ty.base() == Type::Jsonb;
         let missing = match operator {
             Operator::Like => !ty.is_text() && *ty.base() != Type::Bytea,
             Operator::ILike | Operator::Match | Operator::IMatch => !ty.is_text(),
             Operator::Is => false,
+            Operator::Contains => !is_container,
+            Operator::ContainedBy if is_container => false,
+            Operator::ContainedBy => return Err(ambiguous_operator(ty, operator)),
+            Operator::Overlaps => !is_array,
+            // Of integers, these shift bits.
+            Operator::LeftOf | Operator::RightOf if matches!(ty.base(), Type::Int2 | Type::Int4 | Type::Int8) => {
+                let message = format!("argument of WHERE must be type boolean, not type {}", ty.base().sql_name());
+                return Err(DatabaseError::new("42804", message).into());
+            }
+            // What is left belongs to ranges, which only PostgreSQL has.
+            Operator::LeftOf
+            | Operator::RightOf
+            | Operator::NotLeftOf
+            | Operator::NotRightOf
+            | Operator::Adjacent
+            | Operator::FullText
+            | Operator::PlainText
+            | Operator::PhraseText
+            | Operator::WebText => true,
             Operator::Equal
             | Operator::Greater
             | Operator::GreaterOrEqual
@@ -115,15 +146,7 @@ impl Planner<'_> {
             | Operator::LessOrEqual
             | Operator::NotEqual => *ty.base() == Type::Json,
         };
-        if !missing {
-            return Ok(());
-        }
-        let symbol = match operator {
-            Operator::In | Operator::IsDistinct => "=",
-            other => other.symbol(),
-        };
-        let message = format!("operator does not exist: {} {symbol} unknown", ty.base().sql_name());
-        Err(DatabaseError::new("42883", message).hint(NO_OPERATOR_HINT).into())
+        if missing { Err(missing_operator(ty, operator)) } else { Ok(()) }
     }
 
     /// Whether PostgreSQL can sort by `expr`.
@@ -170,6 +193,27 @@ pub(super) fn objects(json: &[u8]) -> Result<Vec<HashMap<String, &RawValue>>, Da
     parsed.map_err(|error| DatabaseError::new("22P02", format!("invalid input syntax for type json: {error}")))
 }
 
+/// PostgreSQL has no arrays of arrays, so that nothing can be one of several arrays.
+fn check_has_arrays(ty: &Type) -> Result<(), PlanError> {
+    let Type::Array(_) = ty.base() else { return Ok(()) };
+    let message = format!("could not find array type for data type {}", ty.base().sql_name());
+    Err(DatabaseError::new("42704", message).into())
+}
+
+fn missing_operator(ty: &Type, operator: Operator) -> PlanError {
+    let symbol = match operator {
+        Operator::In | Operator::IsDistinct => "=",
+        other => other.symbol(),
+    };
+    let message = format!("operator does not exist: {} {symbol} unknown", ty.base().sql_name());
+    DatabaseError::new("42883", message).hint(NO_OPERATOR_HINT).into()
+}
+
+fn ambiguous_operator(ty: &Type, operator: Operator) -> PlanError {
+    let message = format!("operator is not unique: {} {} unknown", ty.sql_name(), operator.symbol());
+    DatabaseError::new("42725", message).hint(AMBIGUOUS_OPERATOR_HINT).into()
+}
+
 fn comparison(left: Expr, operator: Operator, right: Expr) -> Expr {
     match operator {
         Operator::IsDistinct => Expr::IsDistinct { left: Box::new(left), right: Box::new(right), negated: false },
@@ -183,6 +227,7 @@ pub(super) fn unsized_type(ty: &Type) -> Type {
         Type::Varchar(_) => Type::Varchar(None),
         Type::Char(_) => Type::Char(None),
         Type::Numeric(_) => Type::Numeric(None),
+        Type::Array(item) => Type::Array(Box::new(unsized_type(item))),
         other => other.clone(),
     }
 }

@@ -10,6 +10,7 @@ mod embed;
 mod faults;
 mod generated;
 mod resolve;
+mod search;
 mod types;
 mod views;
 mod write;

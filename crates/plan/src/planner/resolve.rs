@@ -235,9 +235,11 @@ impl Planner<'_> {
         match operand {
             Operand::Is(IsOperand::Null) => self.exists(place, embed, true),
             Operand::Is(IsOperand::NotNull) => self.exists(place, embed, false),
-            Operand::Is(_) | Operand::Text(_) | Operand::List(_) | Operand::Quantified { .. } => {
-                Err(PlanError::EmbedTest { embed: embed.name.clone() })
-            }
+            Operand::Is(_)
+            | Operand::Text(_)
+            | Operand::List(_)
+            | Operand::Quantified { .. }
+            | Operand::Search { .. } => Err(PlanError::EmbedTest { embed: embed.name.clone() }),
         }
     }
 
@@ -325,7 +327,11 @@ impl Operator {
     pub(super) fn takes_pattern(self) -> bool {
         match self {
             Self::Like | Self::ILike | Self::Match | Self::IMatch => true,
-            Self::Equal
+            Self::Adjacent
+            | Self::ContainedBy
+            | Self::Contains
+            | Self::Equal
+            | Self::FullText
             | Self::Greater
             | Self::GreaterOrEqual
             | Self::In
@@ -333,7 +339,15 @@ impl Operator {
             | Self::IsDistinct
             | Self::Less
             | Self::LessOrEqual
-            | Self::NotEqual => false,
+            | Self::NotEqual
+            | Self::NotLeftOf
+            | Self::NotRightOf
+            | Self::Overlaps
+            | Self::PhraseText
+            | Self::PlainText
+            | Self::LeftOf
+            | Self::RightOf
+            | Self::WebText => false,
         }
     }
 }

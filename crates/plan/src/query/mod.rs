@@ -140,10 +140,15 @@ pub enum Operand {
     Text(String),
     List(Vec<String>),
     Is(IsOperand),
-    /// `eq(any)`, `like(all)`, …
+    /// `eq(any)`, `like(all)`, …, with an array literal (`{a,"b c"}`).
     Quantified {
         all: bool,
-        list: Vec<String>,
+        array: String,
+    },
+    /// `fts(english)`: what to search for, and the text search configuration where it is not the default.
+    Search {
+        language: Option<String>,
+        text: String,
     },
 }
 

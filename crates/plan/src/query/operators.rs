@@ -24,7 +24,11 @@ macro_rules! operators {
 }
 
 operators! {
+    Adjacent "adj" "-|-",
+    ContainedBy "cd" "<@",
+    Contains "cs" "@>",
     Equal "eq" "=",
+    FullText "fts" "@@",
     Greater "gt" ">",
     GreaterOrEqual "gte" ">=",
     ILike "ilike" "~~*",
@@ -37,6 +41,14 @@ operators! {
     LessOrEqual "lte" "<=",
     Match "match" "~",
     NotEqual "neq" "<>",
+    NotLeftOf "nxl" "&>",
+    NotRightOf "nxr" "&<",
+    Overlaps "ov" "&&",
+    PhraseText "phfts" "@@",
+    PlainText "plfts" "@@",
+    LeftOf "sl" "<<",
+    RightOf "sr" ">>",
+    WebText "wfts" "@@",
 }
 
 impl Operator {

@@ -75,6 +75,23 @@ pub(crate) fn array_values(canonical: &str, item: &Type) -> Result<Vec<Value>, D
     items.into_iter().map(|raw| from_json_text(raw, item, &Clock::System)).collect()
 }
 
+/// The items of an array's value, those of all dimensions one after the other.
+///
+/// # Errors
+/// When an item is none of the type `item`.
+pub fn array_items(array: &Value, item: &Type) -> Result<Vec<Value>, DatabaseError> {
+    let Value::Text(canonical) = array else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for raw in raw_items(canonical)?.unwrap_or_default() {
+        if raw.starts_with('[') && !item.is_json() {
+            found.extend(array_items(&Value::text(raw), item)?);
+        } else {
+            found.push(from_json_text(raw, item, &Clock::System)?);
+        }
+    }
+    Ok(found)
+}
+
 /// Reads a JSON array into an array type, as `json_to_recordset` does.
 pub(crate) fn array_from_json(raw: &str, item: &Type, clock: &Clock) -> Result<Value, DatabaseError> {
     let mut writer = JsonItems { out: Vec::with_capacity(raw.len()), path: Vec::new(), item, clock };

@@ -17,11 +17,13 @@ mod json_syntax;
 mod numeric;
 mod parse;
 mod regex;
+pub mod search;
 #[cfg(test)]
 mod tests;
 mod types;
 
 pub use self::regex::{RegexOptions, regex, regex_with};
+pub use array::array_items;
 pub use cast::cast;
 pub use format::{to_text, write_text};
 pub use json::{from_json, from_json_member, write_json, write_json_string};

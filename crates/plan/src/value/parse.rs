@@ -5,7 +5,7 @@ use super::datetime::{parse_date, parse_time, parse_timestamp, parse_timestamptz
 use super::fault::{INVALID_PARAMETER, INVALID_TEXT, OUT_OF_RANGE, invalid_syntax, is_space, refuse_null_byte, trim};
 use super::interval::Interval;
 use super::json_syntax::{check_json, normalize_jsonb};
-use super::{EnumType, Type, Value, numeric};
+use super::{EnumType, Type, Value, numeric, search};
 use crate::clock::Clock;
 use crate::error::DatabaseError;
 
@@ -20,7 +20,8 @@ pub fn parse(text: &str, ty: &Type, clock: &Clock) -> Result<Value, DatabaseErro
         Type::Float4 => parse_float4(text),
         Type::Float8 => parse_float8(text),
         Type::Numeric(size) => numeric::canonical(text, *size).map(Value::Text),
-        Type::Text | Type::Unknown | Type::Other(_) => Ok(Value::text(text)),
+        Type::Text | Type::Unknown => Ok(Value::text(text)),
+        Type::Other(name) => search::canonical(name, text).map(Value::text),
         Type::Varchar(length) => parse_varchar(text, *length),
         Type::Char(length) => parse_char(text, *length),
         Type::Uuid => parse_uuid(text),

@@ -38,6 +38,7 @@ const OPERATORS: &[(&str, &str)] = &[
     ("?|", "json_has_any"),
     ("@", "abs"),
     ("@>", "contains"),
+    ("@@", "search_matches"),
     ("[]", "item"),
     ("^", "power"),
     ("^@", "starts_with"),
@@ -179,6 +180,10 @@ impl Renderer<'_> {
             }
             ("~~" | "~~*" | "!~~" | "!~~*" | "~" | "~*" | "!~" | "!~*", [text, pattern]) => {
                 self.pattern(function, text, pattern);
+            }
+            ("@@", [Expr::Call { function, args, .. }, query]) if &**function == "to_tsvector" => {
+                let all: Vec<Expr> = args.iter().chain([query]).cloned().collect();
+                self.typed_call("search_matches_in", &all);
             }
             ("-", [operand]) => self.typed_call("negate", std::slice::from_ref(operand)),
             ("+", [operand]) => self.expression(operand),

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use roadbed_plan::value::search::is_search_type;
 use roadbed_plan::value::{EnumType, Type};
 
 const PLAIN: &[(&str, Type)] = &[
@@ -38,6 +39,7 @@ pub(crate) fn type_code(ty: &Type) -> String {
         Type::Enum(e) => format!("enum:{}", serde_json::json!([e.schema, e.name, e.labels])),
         Type::Domain(domain) => type_code(&domain.base),
         Type::Array(item) => format!("{}[]", type_code(item)),
+        Type::Other(name) if is_search_type(name) => name.to_string(),
         Type::Other(_) => "text".to_owned(),
         Type::Bool
         | Type::Int2
@@ -66,6 +68,9 @@ pub(crate) fn type_code(ty: &Type) -> String {
 pub(crate) fn read_type(code: &str) -> Option<Type> {
     if let Some(item) = code.strip_suffix("[]") {
         return Some(Type::Array(Box::new(read_type(item)?)));
+    }
+    if is_search_type(code) {
+        return Some(Type::Other(code.into()));
     }
     if let Some(json) = code.strip_prefix("enum:") {
         let (schema, name, labels) = serde_json::from_str(json).ok()?;
@@ -103,6 +108,7 @@ pub(crate) fn read_signature(text: &str) -> Option<Vec<Type>> {
 
 fn plain(ty: &Type) -> Type {
     match ty.base() {
+        Type::Other(name) if is_search_type(name) => Type::Other(name.clone()),
         Type::Enum(_) | Type::Other(_) => Type::Text,
         Type::Numeric(_) => Type::Numeric(None),
         Type::Varchar(_) => Type::Varchar(None),

@@ -9,6 +9,7 @@ use roadbed_plan::schema::{
     Check, Column, ColumnId, DefaultValue, ForeignKey, Index, IndexTerm, Key, ReferentialAction, Relation,
     RelationKind, Schema,
 };
+use roadbed_plan::value::search::is_search_type;
 use roadbed_plan::value::{DomainType, Type};
 
 use crate::sql::{Dialect, Mode, Renderer, collation, quote_identifier as quote};
@@ -161,6 +162,7 @@ fn declared_type(ty: &Type) -> Result<&'static str, DatabaseError> {
         | Type::Unknown => "TEXT",
         Type::Bytea => "BLOB",
         Type::Domain(domain) => return declared_type(&domain.base),
+        Type::Other(name) if is_search_type(name) => "TEXT",
         Type::Other(name) => return Err(unsupported(&format!("the type {name}"))),
     })
 }

@@ -14,6 +14,7 @@ mod json;
 mod json_tree;
 mod numbers;
 mod patterns;
+mod search;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -48,7 +49,9 @@ pub(crate) fn register(connection: &Connection, session: &ConnectionSession, clo
     numbers::register(connection)?;
     casts::register(connection, clock)?;
     aggregates::register(connection)?;
-    for list in [arrays::FUNCTIONS, json::FUNCTIONS, numbers::FUNCTIONS, texts::FUNCTIONS, times::FUNCTIONS] {
+    for list in
+        [arrays::FUNCTIONS, json::FUNCTIONS, numbers::FUNCTIONS, search::FUNCTIONS, texts::FUNCTIONS, times::FUNCTIONS]
+    {
         for function in list {
             call::register(connection, function, clock)?;
         }

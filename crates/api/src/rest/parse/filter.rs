@@ -3,7 +3,6 @@
 use roadbed_plan::query::{Field, Filter, IsOperand, Operand, Operator};
 
 use super::super::error::RestError;
-use super::array;
 use super::field::{delimiter, field, identifier, name, quoted, tree_path};
 use super::reader::{Parsed, Reader, read};
 
@@ -171,36 +170,49 @@ fn keyword(reader: &mut Reader<'_>, name: &'static str) -> Parsed<()> {
     })
 }
 
+/// `fts(english)`
 fn full_text(reader: &mut Reader<'_>, value: Value) -> Parsed<(Operator, Operand)> {
-    let name = word(reader, &["fts", "plfts", "phfts", "wfts"])?;
-    reader.optional(|reader| {
+    const WORDS: [(&str, Operator); 4] = [
+        ("fts", Operator::FullText),
+        ("plfts", Operator::PlainText),
+        ("phfts", Operator::PhraseText),
+        ("wfts", Operator::WebText),
+    ];
+    let operator = operator_named(reader, &WORDS)?;
+    let language = reader.optional(|reader| {
         reader.attempt(|reader| {
             reader.text("(")?;
-            identifier(reader)?;
-            reader.text(")")
+            let language = identifier(reader)?;
+            reader.text(")")?;
+            Ok(language)
         })
     })?;
-    foreign(reader, name, value)
-}
-
-fn simple(reader: &mut Reader<'_>, value: Value) -> Parsed<(Operator, Operand)> {
-    let name = word(reader, &["neq", "cs", "cd", "ov", "sl", "sr", "nxr", "nxl", "adj"])?;
-    match Operator::from_name(name) {
-        Some(operator) => {
-            delimiter(reader)?;
-            Ok((operator, Operand::Text(value(reader)?)))
-        }
-        None => foreign(reader, name, value),
-    }
-}
-
-/// An operator of PostgREST's that there is no plan for.
-fn foreign(reader: &mut Reader<'_>, name: &str, value: Value) -> Parsed<(Operator, Operand)> {
     delimiter(reader)?;
-    let operand = Operand::Text(value(reader)?);
-    let what = format!("the operator '{name}' is not available yet");
-    reader.refuse(RestError::NotImplemented { what, instead: None });
-    Ok((Operator::Equal, operand))
+    Ok((operator, Operand::Search { language, text: value(reader)? }))
+}
+
+/// Operators that take a value and no quantifier.
+fn simple(reader: &mut Reader<'_>, value: Value) -> Parsed<(Operator, Operand)> {
+    const WORDS: [(&str, Operator); 9] = [
+        ("neq", Operator::NotEqual),
+        ("cs", Operator::Contains),
+        ("cd", Operator::ContainedBy),
+        ("ov", Operator::Overlaps),
+        ("sl", Operator::LeftOf),
+        ("sr", Operator::RightOf),
+        ("nxr", Operator::NotRightOf),
+        ("nxl", Operator::NotLeftOf),
+        ("adj", Operator::Adjacent),
+    ];
+    let operator = operator_named(reader, &WORDS)?;
+    delimiter(reader)?;
+    Ok((operator, Operand::Text(value(reader)?)))
+}
+
+fn operator_named(reader: &mut Reader<'_>, words: &'static [(&'static str, Operator)]) -> Parsed<Operator> {
+    let ((word, operator), others) = words.split_first().expect("lists of words are not empty");
+    let this = |reader: &mut Reader<'_>| reader.attempt(|reader| reader.text(word).map(|()| *operator));
+    if others.is_empty() { this(reader) } else { reader.either(this, |reader| operator_named(reader, others)) }
 }
 
 fn quantifiable(reader: &mut Reader<'_>, value: Value) -> Parsed<(Operator, Operand)> {
@@ -222,13 +234,7 @@ fn quantifiable(reader: &mut Reader<'_>, value: Value) -> Parsed<(Operator, Oper
     }
     let operand = match all {
         None => Operand::Text(text),
-        Some(all) => {
-            let list = array::elements(&text).unwrap_or_else(|error| {
-                reader.refuse(error);
-                Vec::new()
-            });
-            Operand::Quantified { all, list }
-        }
+        Some(all) => Operand::Quantified { all, array: text },
     };
     Ok((operator, operand))
 }

@@ -2,7 +2,6 @@
 //! Names stay unchecked and values stay text: the planner knows what they are.
 
 mod address;
-mod array;
 mod body;
 mod call;
 mod field;

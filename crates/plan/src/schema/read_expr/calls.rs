@@ -61,15 +61,14 @@ const POSTGRES_ONLY: &[(&str, &str)] = &[
     ("pg_notify", "subscribe to the table's changes"),
     ("pg_sleep", "leave it out"),
     ("pg_typeof", "write the type's name"),
-    ("plainto_tsquery", "write `ilike`"),
     ("set_config", "send the value as a claim"),
     ("setval", "leave it out: identities follow the greatest value by themselves"),
     ("similarity", "write `ilike`"),
     ("to_number", "write a cast"),
-    ("to_tsquery", "write `ilike`"),
-    ("to_tsvector", "write `ilike`"),
+    ("ts_headline", "mark the words in the application"),
+    ("ts_rank", "order by a column"),
+    ("ts_rank_cd", "order by a column"),
     ("unaccent", "keep the plain text in a column of its own"),
-    ("websearch_to_tsquery", "write `ilike`"),
 ];
 
 /// Functions that only a window gives a meaning.

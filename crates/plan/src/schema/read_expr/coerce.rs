@@ -2,6 +2,7 @@
 
 use crate::error::DatabaseError;
 use crate::expr::Expr;
+use crate::value::search::is_search_type;
 use crate::value::{self, Type, Value};
 
 use super::{At, ExprError, Read, Resolver};
@@ -40,6 +41,7 @@ pub(super) fn category(ty: &Type) -> Category {
         Type::Enum(_) => Category::Enum,
         Type::Array(_) => Category::Array,
         Type::Unknown => Category::Unknown,
+        Type::Other(name) if is_search_type(name) => Category::User,
         Type::Other(_) => Category::Pseudo,
     }
 }
@@ -84,6 +86,8 @@ pub(super) fn cast_context(from: &Type, to: &Type) -> Option<Context> {
     }
     match (from, to) {
         (Type::Array(from), Type::Array(to)) => cast_context(from, to),
+        (Type::Other(name), to) if is_search_type(name) && to.is_text() => Some(Context::Assignment),
+        (from, Type::Other(name)) if is_search_type(name) && from.is_text() => Some(Context::Explicit),
         (Type::Other(_), _) | (_, Type::Other(_) | Type::Unknown) => None,
         // Every type is written as text and read from it.
         (_, to) if to.is_text() => Some(Context::Assignment),

@@ -2,11 +2,12 @@
 //! them; a new one is a line here plus its rendering.
 
 use crate::value::Type;
+use crate::value::search::{REGCONFIG, TSQUERY, TSVECTOR};
 
 use Kind::{
     Any, AnyArray, AnyCompatible, AnyCompatibleArray, AnyElement, AnyEnum, AnyNonArray, Bool, Bytea, Char, Date,
-    Float4, Float8, Int2, Int4, Int4Array, Int8, Interval, Json, Jsonb, Numeric, Text, TextArray, Time, Timestamp,
-    Timestamptz, Uuid, Varchar,
+    Float4, Float8, Int2, Int4, Int4Array, Int8, Interval, Json, Jsonb, Numeric, RegConfig, Text, TextArray, Time,
+    Timestamp, Timestamptz, TsQuery, TsVector, Uuid, Varchar,
 };
 
 /// The type of an argument or result, as far as a signature says it.
@@ -31,6 +32,9 @@ pub enum Kind {
     Json,
     Jsonb,
     Bytea,
+    TsVector,
+    TsQuery,
+    RegConfig,
     TextArray,
     Int4Array,
     /// Any type, each argument its own.
@@ -68,6 +72,9 @@ impl Kind {
             Json => Type::Json,
             Jsonb => Type::Jsonb,
             Bytea => Type::Bytea,
+            TsVector => Type::Other(TSVECTOR.into()),
+            TsQuery => Type::Other(TSQUERY.into()),
+            RegConfig => Type::Other(REGCONFIG.into()),
             TextArray => Type::Array(Box::new(Type::Text)),
             Int4Array => Type::Array(Box::new(Type::Int4)),
             Any | AnyElement | AnyArray | AnyNonArray | AnyEnum | AnyCompatible | AnyCompatibleArray => return None,
@@ -203,6 +210,7 @@ pub static FUNCTIONS: &[Signature] = &[
     f("length", &[Bytea], Int4),
     f("length", &[Char], Int4),
     f("length", &[Text], Int4),
+    f("length", &[TsVector], Int4),
     f("ln", &[Float8], Float8),
     f("ln", &[Numeric], Numeric),
     f("log", &[Float8], Float8),
@@ -232,7 +240,11 @@ pub static FUNCTIONS: &[Signature] = &[
     f("octet_length", &[Text], Int4),
     f("overlay", &[Text, Text, Int4], Text),
     f("overlay", &[Text, Text, Int4, Int4], Text),
+    f("phraseto_tsquery", &[RegConfig, Text], TsQuery),
+    f("phraseto_tsquery", &[Text], TsQuery),
     f("pi", &[], Float8),
+    f("plainto_tsquery", &[RegConfig, Text], TsQuery),
+    f("plainto_tsquery", &[Text], TsQuery),
     f("position", &[Text, Text], Int4),
     f("pow", &[Float8, Float8], Float8),
     f("pow", &[Numeric, Numeric], Numeric),
@@ -260,6 +272,7 @@ pub static FUNCTIONS: &[Signature] = &[
     f("rpad", &[Text, Int4, Text], Text),
     f("rtrim", &[Text], Text),
     f("rtrim", &[Text, Text], Text),
+    f("setweight", &[TsVector, Text], TsVector),
     f("sha256", &[Bytea], Bytea),
     f("sign", &[Float8], Float8),
     f("sign", &[Numeric], Numeric),
@@ -269,6 +282,7 @@ pub static FUNCTIONS: &[Signature] = &[
     f("starts_with", &[Text, Text], Bool),
     f("string_to_array", &[Text, Text], TextArray),
     f("string_to_array", &[Text, Text, Text], TextArray),
+    f("strip", &[TsVector], TsVector),
     f("strpos", &[Text, Text], Int4),
     f("substr", &[Bytea, Int4], Bytea),
     f("substr", &[Bytea, Int4, Int4], Bytea),
@@ -295,12 +309,22 @@ pub static FUNCTIONS: &[Signature] = &[
     f("to_jsonb", &[AnyElement], Jsonb),
     f("to_timestamp", &[Float8], Timestamptz),
     f("to_timestamp", &[Text, Text], Timestamptz),
+    f("to_tsquery", &[RegConfig, Text], TsQuery),
+    f("to_tsquery", &[Text], TsQuery),
+    f("to_tsvector", &[Json], TsVector),
+    f("to_tsvector", &[Jsonb], TsVector),
+    f("to_tsvector", &[RegConfig, Json], TsVector),
+    f("to_tsvector", &[RegConfig, Jsonb], TsVector),
+    f("to_tsvector", &[RegConfig, Text], TsVector),
+    f("to_tsvector", &[Text], TsVector),
     f("translate", &[Text, Text, Text], Text),
     f("trunc", &[Float8], Float8),
     f("trunc", &[Numeric], Numeric),
     f("trunc", &[Numeric, Int4], Numeric),
     f("upper", &[Text], Text),
     volatile("uuid_generate_v4", &[], Uuid),
+    f("websearch_to_tsquery", &[RegConfig, Text], TsQuery),
+    f("websearch_to_tsquery", &[Text], TsQuery),
 ];
 
 /// Every known aggregate, sorted by name. `count` without arguments is `count(*)`.
@@ -404,6 +428,7 @@ pub static OPERATORS: &[&[Signature]] = &[
     TEXTS,
     JSONS,
     ARRAYS,
+    SEARCHES,
 ];
 
 /// Overloads that take both kinds of float. They decide what a call means; then both operands become
@@ -580,4 +605,12 @@ const ARRAYS: &[Signature] = &[
     f("||", &[AnyCompatible, AnyCompatibleArray], AnyCompatibleArray),
     f("||", &[AnyCompatibleArray, AnyCompatible], AnyCompatibleArray),
     f("||", &[AnyCompatibleArray, AnyCompatibleArray], AnyCompatibleArray),
+];
+
+const SEARCHES: &[Signature] = &[
+    f("@@", &[Text, Text], Bool),
+    f("@@", &[Text, TsQuery], Bool),
+    f("@@", &[TsQuery, TsVector], Bool),
+    f("@@", &[TsVector, TsQuery], Bool),
+    f("||", &[TsVector, TsVector], TsVector),
 ];

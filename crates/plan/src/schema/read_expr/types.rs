@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pg_query::protobuf::{self, TypeName, a_const, node::Node as NodeEnum};
 
 use crate::value::Type;
+use crate::value::search::is_search_type;
 
 use super::{At, ExprError, Read, Resolver};
 
@@ -42,10 +43,8 @@ const POSTGRES_ONLY: &[(&str, &str)] = &[
     ("regrole", "use text"),
     ("regtype", "use text"),
     ("timetz", "use time"),
-    ("tsquery", "use text and `ilike`"),
     ("tsrange", "use two timestamp columns"),
     ("tstzrange", "use two timestamptz columns"),
-    ("tsvector", "use text and `ilike`"),
     ("varbit", "use bytea"),
     ("vector", "use a double precision array"),
     ("xml", "use text"),
@@ -114,6 +113,7 @@ fn known_type(name: &str, sizes: &[i32], at: At) -> Read<Option<Type>> {
         "jsonb" => Type::Jsonb,
         "bytea" => Type::Bytea,
         "unknown" => Type::Unknown,
+        _ if is_search_type(name) => Type::Other(name.into()),
         _ if PSEUDO.contains(&name) => Type::Other(name.into()),
         _ => return Ok(None),
     }))

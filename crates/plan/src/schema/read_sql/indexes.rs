@@ -13,6 +13,7 @@ use crate::expr::{Expr, SourceId};
 use crate::schema::read_expr::Scope;
 use crate::schema::{ColumnId, Index, IndexTerm, Relation, RelationKind};
 use crate::value::Type;
+use crate::value::search::TSVECTOR;
 
 /// Operator classes that order as columns do anyway, sorted.
 const PLAIN_CLASSES: &[&str] =
@@ -33,7 +34,8 @@ impl Fold<'_> {
             let Some(NodeEnum::IndexElem(element)) = node.node.as_ref() else { continue };
             let term = self.index_term(&relation, element)?;
             let ty = term.expr.ty();
-            if stmt.access_method == "gin" && !matches!(ty.base(), Type::Array(_) | Type::Jsonb) {
+            let is_vector = matches!(ty.base(), Type::Other(name) if **name == *TSVECTOR);
+            if stmt.access_method == "gin" && !is_vector && !matches!(ty.base(), Type::Array(_) | Type::Jsonb) {
                 let message =
                     format!("data type {} has no default operator class for access method \"gin\"", ty.sql_name());
                 return Err(Fault::new("42704", message).name(&element.name));

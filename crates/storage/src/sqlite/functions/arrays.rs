@@ -211,19 +211,29 @@ fn item(call: &Call<'_>) -> Outcome {
     })
 }
 
+/// The items of all dimensions, as containment sees them.
+fn flat_items(array: &str, item: &Type) -> Result<Vec<Value>, DatabaseError> {
+    if dimensions(array).len() < 2 || item.is_json() {
+        return items_of(array, item);
+    }
+    let inner: Vec<&RawValue> = serde_json::from_str(array).map_err(|_| malformed(array))?;
+    let inner = inner.into_iter().map(|array| flat_items(array.get(), item)).collect::<Result<Vec<_>, _>>()?;
+    Ok(inner.concat())
+}
+
 /// Whether every item of `inner` is in `outer`; nulls are equal to nothing.
 pub(super) fn contains(outer: &str, inner: &str, ty: &Type) -> Outcome {
     let item = item_type(ty);
-    let outer = items_of(outer, &item)?;
+    let outer = flat_items(outer, &item)?;
     let has = |wanted: &Value| !wanted.is_null() && outer.iter().any(|found| same(found, wanted, &item));
-    Ok(Value::Bool(items_of(inner, &item)?.iter().all(has)))
+    Ok(Value::Bool(flat_items(inner, &item)?.iter().all(has)))
 }
 
 fn overlaps(call: &Call<'_>) -> Outcome {
     let ty = item_type(call.ty(0));
-    let left = items(call, 0)?;
+    let left = flat_items(call.text(0), &ty)?;
     let shared = |wanted: &Value| !wanted.is_null() && left.iter().any(|found| same(found, wanted, &ty));
-    Ok(Value::Bool(items(call, 1)?.iter().any(shared)))
+    Ok(Value::Bool(flat_items(call.text(1), &ty)?.iter().any(shared)))
 }
 
 fn string_to_array(call: &Call<'_>) -> Outcome {

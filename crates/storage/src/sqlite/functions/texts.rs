@@ -8,6 +8,7 @@ use super::call::{Call, Function, Outcome, seeing_nulls, strict};
 use super::compare::compare;
 use super::digests::md5;
 use super::patterns::{self, lower, upper};
+use super::search;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     strict("ascii", |call| Ok(Value::Int(call.text(0).chars().next().map_or(0, |c| i64::from(u32::from(c)))))),
@@ -88,6 +89,7 @@ fn printed_from(call: &Call<'_>, start: usize) -> Vec<String> {
 fn length(call: &Call<'_>) -> Outcome {
     Ok(Value::Int(match call.arg(0) {
         Value::Bytes(bytes) => bytes.len() as i64,
+        _ if search::is_of_vectors(call) => return search::length(call),
         _ if matches!(call.ty(0).base(), Type::Char(_)) => call.text(0).trim_end_matches(' ').chars().count() as i64,
         _ => call.text(0).chars().count() as i64,
     }))
@@ -114,6 +116,7 @@ fn concatenate(call: &Call<'_>) -> Outcome {
         return Ok(Value::Null);
     }
     match call.ty(0).base() {
+        _ if search::is_of_vectors(call) => search::concatenate(call),
         Type::Jsonb => super::json_tree::concatenate(call.text(0), call.text(1)),
         Type::Bytea => Ok(Value::Bytes([call.bytes(0), call.bytes(1)].concat().into())),
         _ => Ok(Value::text([call.text(0), call.text(1)].concat())),

@@ -1,0 +1,44 @@
+use super::{Configuration, QueryForm, TsQuery, TsVector};
+
+fn vector(text: &str) -> String {
+    Configuration::English.vector(text).unwrap().to_string()
+}
+
+#[test]
+fn texts_become_postgresqls_vectors() {
+    let lines = include_str!("tests/vectors.txt").lines().map(|line| line.split_once('\t').unwrap());
+    let wrong = lines.filter(|(text, expected)| vector(text) != *expected);
+    let wrong: Vec<String> = wrong.map(|(text, expected)| format!("{text}: {} for {expected}", vector(text))).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn queries_become_postgresqls_queries() {
+    for line in include_str!("tests/queries.txt").lines() {
+        let [form, text, expected] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let form = match form {
+            "standard" => QueryForm::Standard,
+            "plain" => QueryForm::Plain,
+            "phrase" => QueryForm::Phrase,
+            _ => QueryForm::Web,
+        };
+        let found = match form.read(Configuration::English, text) {
+            Ok(query) => {
+                assert_eq!(TsQuery::parse(&query.to_string()).unwrap(), query, "{text}");
+                query.to_string()
+            }
+            Err(error) => error.message,
+        };
+        assert_eq!(found, expected, "{form:?} {text}");
+    }
+}
+
+#[test]
+fn vectors_match_what_postgresql_says() {
+    for line in include_str!("tests/matches.txt").lines() {
+        let [text, query, expected] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let vector = TsVector::parse(&vector(text)).unwrap();
+        let found = vector.matches(&QueryForm::Standard.read(Configuration::English, query).unwrap());
+        assert_eq!(found, expected == "t", "{text} @@ {query}");
+    }
+}
