@@ -13,6 +13,7 @@ use crate::planner::{self, Limits};
 use crate::query::Query;
 use crate::schema::Schema;
 use crate::session::Session;
+use crate::transaction::{Failure, Finished, Place, Planned, Script, Terms, Transaction};
 
 /// How often one request is planned again because migrations keep being applied under it.
 const REPLANS: usize = 3;
@@ -54,15 +55,48 @@ impl Database {
                 Ok(outcome) => return Ok(shaped(outcome, &plan.work)),
                 Err(error) => error,
             };
-            if !self.is_outdated(&plan, &failed).await {
+            if !self.is_outdated(plan.schema.version, &failed).await {
                 return Err(failed.into());
             }
-            if let Err(error) = self.reload_after(plan.schema.version).await {
-                let retry_after = Duration::from_secs(1);
-                return Err(EngineError::Unavailable { reason: error.to_string(), retry_after }.into());
-            }
+            self.renew(plan.schema.version).await?;
         }
         Err(EngineError::Busy { retry_after: Duration::from_secs(1) }.into())
+    }
+
+    /// Carries out a script in one transaction, each of its questions planned and authorized when it comes to it.
+    ///
+    /// # Errors
+    /// When the script gives up, or one of its questions cannot be planned or is refused; nothing was changed then.
+    pub async fn transact<S: Script>(&self, script: Arc<S>, terms: Terms) -> Result<Finished, Failure<S::Error>> {
+        for _ in 0..REPLANS {
+            let (schema, capabilities) = (self.schema.load_full(), self.engine.capabilities());
+            let version = schema.version;
+            let planned = Arc::new(Planned::new(Arc::clone(&script), schema, capabilities, self.limits.clone()));
+            let transaction = Transaction { sequence: planned.clone(), terms: terms.clone() };
+            let failed = match self.engine.transact(&transaction).await {
+                Ok(finished) => return Ok(finished),
+                Err(error) => error,
+            };
+            if !self.is_outdated(version, &failed).await {
+                return Err(planned.failure(failed));
+            }
+            let nowhere = |error: EngineError| Failure::Run { error: error.into(), place: Place::default() };
+            self.renew(version).await.map_err(nowhere)?;
+        }
+        let error = EngineError::Busy { retry_after: Duration::from_secs(1) };
+        Err(Failure::Run { error: error.into(), place: Place::default() })
+    }
+
+    /// The time, from the clock that plans are made by.
+    pub fn now(&self) -> i64 {
+        self.limits.clock.unix_micros()
+    }
+
+    /// Reads the schema again after one of `version` has turned out to be outdated.
+    async fn renew(&self, version: u64) -> Result<(), EngineError> {
+        let retry_after = Duration::from_secs(1);
+        let away = |error: MigrationError| EngineError::Unavailable { reason: error.to_string(), retry_after };
+        self.reload_after(version).await.map_err(away)
     }
 
     fn plan(&self, session: &Session, query: Query) -> Result<Plan, PlanError> {
@@ -78,19 +112,23 @@ impl Database {
         planner::may_change_data(&schema, self.engine.capabilities(), &self.limits, (session, query))
     }
 
-    /// Whether `error` came of a plan over a schema that migrations have replaced meanwhile.
-    async fn is_outdated(&self, plan: &Plan, error: &EngineError) -> bool {
+    /// Whether `error` came of a plan over a schema, of `version`, that migrations have replaced meanwhile.
+    async fn is_outdated(&self, version: u64, error: &EngineError) -> bool {
         match error {
             EngineError::SchemaChanged => true,
             // A name that the planner knew is unknown to the database.
             EngineError::Database(error) if matches!(&*error.sqlstate, "42P01" | "42703") => {
                 let applied = self.engine.applied().await;
-                applied.is_ok_and(|applied| applied.len() as u64 != plan.schema.version)
+                applied.is_ok_and(|applied| applied.len() as u64 != version)
             }
             EngineError::Database(_)
             | EngineError::RowCount { .. }
             | EngineError::Unavailable { .. }
             | EngineError::Busy { .. }
+            | EngineError::GivenUp
+            | EngineError::KeyReused
+            | EngineError::KeyInUse { .. }
+            | EngineError::NoKeys { .. }
             | EngineError::Internal { .. } => false,
         }
     }
@@ -121,7 +159,7 @@ impl Database {
 }
 
 /// A call's outcome says what its body is.
-fn shaped(mut outcome: Outcome, work: &Work) -> Outcome {
+pub fn shaped(mut outcome: Outcome, work: &Work) -> Outcome {
     if let Work::Call(call) = work {
         outcome.shape = call.shape;
     }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::error::DatabaseError;
 use crate::plan::{Plan, Shape};
 use crate::schema::Schema;
+use crate::transaction::{Finished, Transaction};
 
 /// One database.
 #[async_trait]
@@ -23,6 +24,13 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When the database refuses, is away, or takes too long; nothing of the plan stays then.
     async fn execute(&self, plan: &Plan) -> Result<Outcome, EngineError>;
+
+    /// Carries out the plans of a sequence in one transaction, each as soon as the one before it has given its outcome;
+    /// or gives the answer that was kept under the transaction's claim.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`], for any of the plans; nothing of any of them stays then.
+    async fn transact(&self, transaction: &Transaction) -> Result<Finished, EngineError>;
 
     /// What exists now: read from the catalogs, or the fold of the migrations that were applied.
     async fn schema(&self) -> Result<Schema, MigrationError>;
@@ -145,6 +153,18 @@ pub enum EngineError {
     /// No connection or place in the queue became free in time.
     #[error("too many requests are waiting")]
     Busy { retry_after: Duration },
+    /// A sequence said that it ends; it knows why.
+    #[error("given up")]
+    GivenUp,
+    /// The claimed key stands for another request.
+    #[error("the key was used for another request")]
+    KeyReused,
+    /// The request that the claimed key stands for is being carried out.
+    #[error("a request with this key is running")]
+    KeyInUse { retry_after: Duration },
+    /// The database has no place to keep answers under keys.
+    #[error("answers cannot be kept: {help}")]
+    NoKeys { help: String },
     /// A fault of ours or of the disk; `reason` is for the log.
     #[error("internal error: {reason}")]
     Internal { reason: String },

@@ -11,6 +11,7 @@ pub mod planner;
 pub mod query;
 pub mod schema;
 pub mod session;
+pub mod transaction;
 pub mod value;
 
 pub use clock::Clock;

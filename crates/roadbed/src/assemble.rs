@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use roadbed_api::rest::{Rest, RestSettings};
+use roadbed_api::rest::{Rest, RestSettings, SafeLimits};
 use roadbed_auth::{AuthSettings, Authenticator, KeyError, RoleClaim};
 use roadbed_plan::engine::MigrationError;
 use roadbed_plan::planner::Limits;
@@ -108,11 +108,19 @@ impl Server {
     /// # Errors
     /// When the schema or a key cannot be read.
     pub async fn new(settings: Settings, engine: Arc<dyn Engine>) -> Result<Self, StartError> {
-        let authenticator = Arc::new(Authenticator::new(auth_settings(&settings)?, Clock::System)?);
+        Self::at(settings, engine, Clock::System).await
+    }
+
+    /// As [`Server::new`], by another clock.
+    ///
+    /// # Errors
+    /// As [`Server::new`].
+    pub async fn at(settings: Settings, engine: Arc<dyn Engine>, clock: Clock) -> Result<Self, StartError> {
+        let authenticator = Arc::new(Authenticator::new(auth_settings(&settings)?, clock.clone())?);
         if let Err(error) = authenticator.refresh().await {
             tracing::warn!(%error, "keys will be fetched again later");
         }
-        let database = Arc::new(Database::open(engine, planner_limits(&settings)).await?);
+        let database = Arc::new(Database::open(engine, Limits { clock, ..planner_limits(&settings) }).await?);
         Ok(Self { database, authenticator, settings })
     }
 
@@ -123,6 +131,10 @@ impl Server {
             settings: RestSettings {
                 schemas: self.settings.rest.schemas.clone(),
                 anonymous_role: self.settings.rest.anon_role.clone(),
+                safe: SafeLimits {
+                    key_seconds: self.settings.limits.idempotency_seconds,
+                    kept_bytes: self.settings.limits.idempotency_bytes,
+                },
             },
         };
         http::router(Http {

@@ -2,6 +2,7 @@
 //! as `{"code", "details", "hint", "message"}`.
 
 mod plan;
+mod safe;
 mod status;
 
 use std::borrow::Cow;
@@ -42,6 +43,15 @@ pub enum RestError {
     NotImplemented { what: String, instead: Option<String> },
     #[error("{found} rows")]
     RowCount { wanted: RowsWanted, found: u64 },
+    #[error("the `Idempotency-Key` is not usable: {reason}")]
+    IdempotencyKey { reason: String },
+    #[error("an answer of more than {limit} bytes cannot be kept")]
+    AnswerTooLarge { limit: usize },
+    /// `If-Match` or `If-None-Match` does not hold.
+    #[error("the condition does not hold")]
+    Precondition,
+    #[error("a POST cannot be conditional")]
+    ConditionalPost,
     #[error("the path names nothing")]
     UnknownPath,
     #[error("the root is not served")]
@@ -175,9 +185,11 @@ fn challenge(error: &RestError, answer: &Answer) -> Option<HeaderValue> {
 
 fn retry_after(error: &RestError) -> Option<Duration> {
     match error {
-        RestError::Engine(EngineError::Unavailable { retry_after, .. } | EngineError::Busy { retry_after }) => {
-            Some(*retry_after)
-        }
+        RestError::Engine(
+            EngineError::Unavailable { retry_after, .. }
+            | EngineError::Busy { retry_after }
+            | EngineError::KeyInUse { retry_after },
+        ) => Some(*retry_after),
         _ => None,
     }
 }
@@ -211,6 +223,10 @@ fn answer(error: &RestError, caller: Caller) -> Answer {
         RestError::Aggregate => Answer::new(S::BAD_REQUEST, "PGRST123", "Use of aggregate functions is not allowed"),
         RestError::NotImplemented { what, instead } => not_implemented(what.as_str(), instead.clone()),
         RestError::RowCount { wanted, found } => row_count(*wanted, *found),
+        RestError::IdempotencyKey { .. }
+        | RestError::AnswerTooLarge { .. }
+        | RestError::Precondition
+        | RestError::ConditionalPost => safe::answer(error),
         RestError::UnknownPath => Answer::new(S::NOT_FOUND, "PGRST125", "Invalid path specified in request URL"),
         RestError::NoRoot => Answer::new(S::NOT_FOUND, "PGRST126", "Root endpoint metadata is disabled"),
         RestError::Token(error) => token(error),
@@ -275,7 +291,10 @@ fn engine(error: &EngineError, caller: Caller) -> Answer {
             let message = "Timed out acquiring connection from connection pool.";
             Answer::new(StatusCode::SERVICE_UNAVAILABLE, "PGRST003", message)
         }
-        EngineError::Internal { .. } => Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "PGRSTX00", "Internal error"),
+        EngineError::KeyReused | EngineError::KeyInUse { .. } | EngineError::NoKeys { .. } => safe::key(error),
+        EngineError::GivenUp | EngineError::Internal { .. } => {
+            Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "PGRSTX00", "Internal error")
+        }
     }
 }
 

@@ -6,6 +6,8 @@ pub mod error;
 mod parse;
 mod respond;
 mod routes;
+mod safe;
 
 pub use error::{Caller, RestError, TokenError};
 pub use routes::{Rest, RestSettings, routes};
+pub use safe::SafeLimits;

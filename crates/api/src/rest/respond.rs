@@ -1,23 +1,23 @@
 //! From an outcome to a response: status, headers, and the bytes that the engine wrote.
 
-use axum::body::Body;
-use axum::response::Response;
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::{
     CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
 };
+use http::{Response, StatusCode};
 use roadbed_plan::Outcome;
 use roadbed_plan::plan::Shape;
 use roadbed_plan::query::{Count, Resolution};
 
 use super::error::{self, RangeError, RestError};
 use super::parse::{Handling, Media, Missing, Reply, Representation, Verb, escaped};
+use super::safe;
 
 const LONGEST_LOCATION: usize = 4096;
 
-pub(super) fn response(outcome: Outcome, reply: &Reply) -> Response {
+pub(super) fn response(outcome: Outcome, reply: &Reply) -> Response<Bytes> {
     let mut headers = HeaderMap::new();
+    let shows_one = outcome.rows == 1 && matches!(reply.verb, Verb::Read | Verb::Insert | Verb::Update);
     let (status, body) = match reply.verb {
         Verb::Read => read(outcome, reply, &mut headers),
         Verb::Insert => inserted(outcome, reply, &mut headers),
@@ -30,7 +30,11 @@ pub(super) fn response(outcome: Outcome, reply: &Reply) -> Response {
     if status != StatusCode::NO_CONTENT {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
-    let mut response = Response::new(Body::from(body));
+    // What a deletion shows is gone, what a function gives is no row that could be written.
+    if shows_one && !body.is_empty() && matches!(status, StatusCode::OK | StatusCode::CREATED) {
+        safe::put_tag(&mut headers, &body);
+    }
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

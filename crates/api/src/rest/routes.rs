@@ -14,6 +14,8 @@ use http::{HeaderValue, Method, StatusCode};
 use roadbed_plan::{Database, Session};
 
 use super::error::{self, Caller, RestError};
+use super::parse::Verb;
+use super::safe::{self, Care, Conditions, SafeLimits, Sent};
 use super::{parse, respond};
 
 /// The methods that relations answer.
@@ -36,11 +38,12 @@ pub struct RestSettings {
     pub schemas: Vec<String>,
     /// The role of callers without a token: to them, a missing right is answered with 401 rather than 403.
     pub anonymous_role: String,
+    pub safe: SafeLimits,
 }
 
 impl Default for RestSettings {
     fn default() -> Self {
-        Self { schemas: vec!["public".into()], anonymous_role: "anon".into() }
+        Self { schemas: vec!["public".into()], anonymous_role: "anon".into(), safe: SafeLimits::default() }
     }
 }
 
@@ -65,11 +68,21 @@ async fn answer(rest: &Rest, session: &Session, request: Request) -> Result<Resp
         return Ok((StatusCode::OK, [(ALLOW, HeaderValue::from_static(ALLOWED))]).into_response());
     }
     let (parts, body) = read(request).await?;
-    let wanted = parse::request(&rest.settings, &parts, body)?;
+    let wanted = parse::request(&rest.settings, &parts, body.clone())?;
+    if wanted.reply.verb != Verb::Read {
+        let care = Care::of(&rest.settings, &parts)?;
+        if !care.is_none() {
+            return safe::write(rest, Sent { session, parts: &parts, body: &body }, wanted, care).await;
+        }
+    }
     let rows_wanted = wanted.reply.rows_wanted;
     let outcome = rest.database.run(session, wanted.query).await;
     let outcome = outcome.map_err(|error| RestError::of_run(error, rows_wanted))?;
-    Ok(respond::response(outcome, &wanted.reply))
+    let rows = outcome.rows;
+    let answer = respond::response(outcome, &wanted.reply);
+    let answer =
+        if wanted.reply.verb == Verb::Read { Conditions::of(&parts.headers).apply(answer, rows)? } else { answer };
+    Ok(answer.map(Body::from))
 }
 
 /// The whole body, within the limits that the program has set.
@@ -98,16 +111,22 @@ async fn function(State(rest): State<Arc<Rest>>, Extension(session): Extension<S
 async fn call(rest: &Rest, session: &Session, request: Request) -> Result<Response, RestError> {
     let options = request.method() == Method::OPTIONS;
     let (parts, body) = read(request).await?;
-    let wanted = parse::call(&rest.settings, &parts, body)?;
+    let wanted = parse::call(&rest.settings, &parts, body.clone())?;
     if options {
         let volatile = rest.database.may_change_data(session, &wanted.query).map_err(RestError::Plan)?;
         let allowed = if volatile { ALLOWED_VOLATILE } else { ALLOWED_STABLE };
         return Ok((StatusCode::OK, [(ALLOW, HeaderValue::from_static(allowed))]).into_response());
     }
+    if parts.method == Method::POST {
+        let care = Care::of(&rest.settings, &parts)?;
+        if !care.is_none() {
+            return safe::write(rest, Sent { session, parts: &parts, body: &body }, wanted, care).await;
+        }
+    }
     let rows_wanted = wanted.reply.rows_wanted;
     let outcome = rest.database.run(session, wanted.query).await;
     let outcome = outcome.map_err(|error| RestError::of_run(error, rows_wanted))?;
-    Ok(respond::response(outcome, &wanted.reply))
+    Ok(respond::response(outcome, &wanted.reply).map(Body::from))
 }
 
 fn refused(rest: &Rest, session: &Session, error: &RestError) -> Response {

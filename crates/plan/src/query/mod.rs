@@ -18,6 +18,19 @@ pub enum Query {
     Call(Call),
 }
 
+impl Query {
+    /// What is wanted of the number of its rows.
+    pub fn rows_wanted(&self) -> RowsWanted {
+        match self {
+            Self::Read(read) => read.rows,
+            Self::Insert(insert) => insert.rows_wanted,
+            Self::Update(update) => update.rows_wanted,
+            Self::Delete(delete) => delete.rows_wanted,
+            Self::Call(call) => call.rows,
+        }
+    }
+}
+
 /// A relation as the caller names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {

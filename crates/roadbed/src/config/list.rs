@@ -58,6 +58,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("jwt.secret-is-base64", "false", "whether `jwt.secret` is base64"),
     setting("limits.body-bytes", "10485760", "bytes of a request's body"),
     setting("limits.depth", "32", "levels of embeds and of nested conditions"),
+    setting("limits.idempotency-bytes", "1048576", "bytes of an answer that is kept under an `Idempotency-Key`"),
+    setting("limits.idempotency-seconds", "86400", "seconds for which an answer is kept under its key"),
     setting("limits.request-seconds", "60", "seconds that a request may take"),
     setting("limits.stop-seconds", "30", "seconds that running requests get when the server stops"),
     setting("limits.url-bytes", "65000", "bytes of a request's path and query; 65534 at most"),

@@ -81,6 +81,10 @@ pub struct Limits {
     pub request_seconds: u64,
     /// Levels of embeds and of nested conditions.
     pub depth: usize,
+    /// Bytes of an answer that is kept under an `Idempotency-Key`.
+    pub idempotency_bytes: usize,
+    /// Seconds for which it is kept.
+    pub idempotency_seconds: u64,
     /// Seconds that running requests get when the server stops.
     pub stop_seconds: u64,
 }

@@ -109,9 +109,12 @@ fn cors(cors: &Cors) -> CorsLayer {
                 "content-range",
                 "content-type",
                 "date",
+                "etag",
+                "idempotency-replayed",
                 "location",
                 "preference-applied",
                 "range-unit",
+                "retry-after",
                 "x-request-id",
             ]
             .map(HeaderName::from_static),

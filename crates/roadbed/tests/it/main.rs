@@ -17,5 +17,6 @@ mod pages;
 mod process;
 mod program;
 mod rules;
+mod safe;
 mod schema;
 mod tour;

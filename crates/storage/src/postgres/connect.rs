@@ -113,6 +113,11 @@ impl Prepared {
         }
     }
 
+    /// Forgets everything: something of it is out of date.
+    pub(super) fn clear(&mut self) {
+        self.by_role.clear();
+    }
+
     /// Forgets everything when the schema was read again since.
     pub(super) fn follow(&mut self, generation: u64) {
         if self.generation != generation {

@@ -1,6 +1,8 @@
 //! Carries out plans: what to send, and what the answers mean.
 
+mod answers;
 mod flight;
+mod transact;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,8 @@ use super::write;
 use crate::sql::{Dialect, Param, RenderedOutput, render_call, render_count, render_node};
 
 use flight::{Failure, fly};
+
+pub(super) use transact::transact;
 
 /// How much longer than the server's own limit a flight may take before the server is given up.
 const GRACE: Duration = Duration::from_secs(5);
@@ -71,13 +75,26 @@ pub(super) async fn execute(
     bounds: &Bounds<'_>,
     question: Question<'_>,
 ) -> Result<Outcome, EngineError> {
-    let Question { schema, session, work, rows_wanted } = question;
-    refuse_login(&session.role, bounds.login)?;
-    let Some(statements) = statements_of(schema, work)? else {
+    let Question { schema, work, rows_wanted, .. } = question;
+    let Some(job) = job_of(bounds, question)? else {
         let outcome = nothing_to_do(work);
         check_rows(rows_wanted, outcome.rows)?;
         return Ok(outcome);
     };
+    let writes = job.writes;
+    let answers = within(bounds.statement_timeout, Box::pin(run(pool, &job))).await?;
+    let outcome = outcome_of(schema, work, answers)?;
+    if !writes {
+        check_rows(rows_wanted, outcome.rows)?;
+    }
+    Ok(outcome)
+}
+
+/// What to do for `question`; `None` when there is nothing to do.
+fn job_of<'p>(bounds: &Bounds<'_>, question: Question<'p>) -> Result<Option<Job<'p>>, EngineError> {
+    let Question { schema, session, work, rows_wanted } = question;
+    refuse_login(&session.role, bounds.login)?;
+    let Some(statements) = statements_of(schema, work)? else { return Ok(None) };
     let namespace = namespace_of(schema, work);
     let names = std::iter::once(namespace).chain(bounds.search_path.iter().filter(|name| *name != namespace));
     let writes = match work {
@@ -86,13 +103,7 @@ pub(super) async fn execute(
         Work::Insert(_) | Work::Update(_) | Work::Delete(_) => true,
     };
     let search_path = search_path(names.map(String::as_str));
-    let job = Job { session, search_path, writes, statements, rows_wanted };
-    let answers = within(bounds.statement_timeout, Box::pin(run(pool, &job))).await?;
-    let outcome = outcome_of(schema, work, answers)?;
-    if !writes {
-        check_rows(rows_wanted, outcome.rows)?;
-    }
-    Ok(outcome)
+    Ok(Some(Job { session, search_path, writes, statements, rows_wanted }))
 }
 
 /// No token may name the login, which owns what migrations have made.

@@ -16,7 +16,7 @@ use super::script;
 /// The key of the advisory lock: `roadbed` in ASCII.
 const LOCK: i64 = 0x0072_6f61_6462_6564;
 
-/// The table of applied migrations, with all rights on it taken from everybody but the owner: default privileges may
+/// The tables of applied migrations and of answers that are kept under keys, with all rights on it taken from everybody but the owner: default privileges may
 /// have given some.
 const HOME: &str = "
     create schema if not exists roadbed;
@@ -26,6 +26,15 @@ const HOME: &str = "
       sql text not null,
       applied_at timestamptz not null default clock_timestamp()
     );
+    create table if not exists roadbed.answers (
+      caller bytea not null,
+      key text not null,
+      request bytea not null,
+      answer bytea not null,
+      expires_at bigint not null,
+      primary key (caller, key)
+    );
+    create index if not exists answers_expires_at on roadbed.answers (expires_at);
     do $$
     declare
       other text;
@@ -59,6 +68,10 @@ pub(super) async fn migrate(config: &Config, migrations: &[Migration]) -> Result
     let applied = read_applied(&client).await?;
     let pending = pending_migrations(&applied, migrations)?;
     if pending.is_empty() {
+        // An older Roadbed made less of it.
+        if !applied.is_empty() && !has_all(&client).await? {
+            client.batch_execute(HOME).await.map_err(fault)?;
+        }
         return Ok(Vec::new());
     }
     if applied.is_empty() {
@@ -71,6 +84,11 @@ pub(super) async fn migrate(config: &Config, migrations: &[Migration]) -> Result
         names.push(migration.name.clone());
     }
     Ok(names)
+}
+
+async fn has_all(client: &Client) -> Result<bool, MigrationError> {
+    let found = client.query_typed("select to_regclass('roadbed.answers') is not null", &[]).await.map_err(fault)?;
+    Ok(found.first().is_some_and(|row| row.get(0)))
 }
 
 /// Runs a seed file in one transaction.

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError};
+use roadbed_plan::transaction::{Finished, Transaction};
 use roadbed_plan::{Capabilities, Clock, Engine, EngineError, Outcome, Plan, Schema};
 use tokio_postgres::Config;
 
@@ -83,12 +84,15 @@ impl PostgresEngine {
 
 impl PostgresEngine {
     async fn run(&self, question: Question<'_>) -> Result<Outcome, EngineError> {
-        let bounds = Bounds {
+        execute::execute(&self.pool, &self.bounds(), question).await
+    }
+
+    fn bounds(&self) -> Bounds<'_> {
+        Bounds {
             search_path: &self.options.search_path,
             statement_timeout: self.options.statement_timeout,
             login: self.config.get_user(),
-        };
-        execute::execute(&self.pool, &bounds, question).await
+        }
     }
 }
 
@@ -106,6 +110,11 @@ impl Engine for PostgresEngine {
         let question =
             Question { schema: &plan.schema, session: &plan.session, work: &plan.work, rows_wanted: plan.rows_wanted };
         self.run(question).await
+    }
+
+    async fn transact(&self, transaction: &Transaction) -> Result<Finished, EngineError> {
+        // Its state is large, and callers hold it inside their own.
+        Box::pin(execute::transact(&self.pool, &self.bounds(), transaction)).await
     }
 
     async fn schema(&self) -> Result<Schema, MigrationError> {

@@ -169,10 +169,19 @@ fn while_locked(work: impl Fn() -> rusqlite::Result<()>) -> rusqlite::Result<()>
 impl SqliteConnection {
     /// Makes `session` the one that functions see, sets `now()`, and starts the time limit.
     pub(super) fn start<'c>(&'c self, session: &'c Session) -> Request<'c> {
-        let now = self.clock.timestamptz();
+        self.start_at(session, self.clock.timestamptz())
+    }
+
+    /// As [`Self::start`], `now` being when the request's transaction began.
+    pub(super) fn start_at<'c>(&'c self, session: &'c Session, now: i64) -> Request<'c> {
         self.session.start(session, now);
         self.deadline.set(self.statement_timeout);
         Request { connection: self, session, now }
+    }
+
+    /// Whether `time` is more than one request may take.
+    pub(super) fn is_longer_than_allowed(&self, time: Duration) -> bool {
+        !self.statement_timeout.is_zero() && time > self.statement_timeout
     }
 
     /// Ends what [`Self::start`] began: nothing of the caller stays, and no limit runs.

@@ -15,6 +15,7 @@ use roadbed_plan::{Clock, DatabaseError, EngineError, Session};
 use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
+use super::answers;
 use super::compare::{self, SchemaChange, name_of};
 use super::copy::{self, CopyRows};
 use super::define::select_definition;
@@ -44,6 +45,7 @@ pub(super) fn apply(
     if !is_prepared(connection)? {
         as_owner(session, clock, || prepare(connection, clock))?;
     }
+    connection.execute_batch(answers::TABLE).map_err(engine_error)?;
     let waiting = pending_migrations(&applied(connection)?, migrations)?;
     let mut folded = None;
     let mut names = Vec::new();
@@ -262,7 +264,11 @@ fn located(file: &SqlFile<'_>, place: (usize, usize), error: EngineError) -> Mig
         away @ (EngineError::RowCount { .. }
         | EngineError::SchemaChanged
         | EngineError::Unavailable { .. }
-        | EngineError::Busy { .. }) => {
+        | EngineError::Busy { .. }
+        | EngineError::GivenUp
+        | EngineError::KeyReused
+        | EngineError::KeyInUse { .. }
+        | EngineError::NoKeys { .. }) => {
             return away.into();
         }
     };

@@ -1,5 +1,6 @@
 //! The embedded engine: one SQLite file, read by some threads and written by one.
 
+mod answers;
 mod compare;
 mod connect;
 mod copy;
@@ -15,22 +16,25 @@ mod readers;
 mod sequences;
 #[cfg(test)]
 mod tests;
+mod transact;
 mod validate;
 mod write;
 mod writer;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError};
-use roadbed_plan::plan::{Node, Shape, Work};
+use roadbed_plan::plan::{CallPlan, Node, Shape, Work};
 use roadbed_plan::query::{Count, RowsWanted};
+use roadbed_plan::transaction::{Finished, Transaction};
 use roadbed_plan::{Capabilities, Clock, Engine, EngineError, Outcome, Plan, Schema, Session};
 use tokio::sync::{RwLock, oneshot};
 
 pub use connect::{SqliteLocation, SqliteOptions, Synchronous};
 
+use answers::Running;
 use connect::{Connector, SqliteConnection};
 use read::ReadWork;
 use readers::{Readers, closed};
@@ -43,6 +47,7 @@ use crate::sql::{Dialect, render_count, render_node};
 pub struct SqliteEngine {
     /// Empty once it is closed.
     threads: RwLock<Option<Threads>>,
+    running: Running,
 }
 
 struct Threads {
@@ -64,7 +69,7 @@ impl SqliteEngine {
             SqliteLocation::File(_) => Some(Readers::start(&connector, &commits)?),
             SqliteLocation::Memory => None,
         };
-        Ok(Self { threads: RwLock::new(Some(Threads { readers, writer })) })
+        Ok(Self { threads: RwLock::new(Some(Threads { readers, writer })), running: Running::default() })
     }
 
     /// Runs `read` on a reader's thread.
@@ -138,8 +143,7 @@ impl Engine for SqliteEngine {
                 .await
             }
             Work::Call(call) => {
-                let mut work = read_work(&plan.schema, &call.node, call.count, plan.rows_wanted);
-                work.bare = matches!(call.shape, Shape::Value | Shape::Values);
+                let work = call_work(&plan.schema, call, plan.rows_wanted);
                 let session = plan.session.clone();
                 let version = plan.schema.version;
                 self.read(move |connection| {
@@ -150,6 +154,27 @@ impl Engine for SqliteEngine {
             }
             Work::Insert(_) | Work::Update(_) | Work::Delete(_) => self.write(plan).await,
         }
+    }
+
+    async fn transact(&self, transaction: &Transaction) -> Result<Finished, EngineError> {
+        // The writer does one thing after the other; whoever comes while the first is still running is told so, as by
+        // other engines.
+        let _running = transaction.terms.claim.as_ref().map(|claim| self.running.enter(claim)).transpose()?;
+        let transaction = transaction.clone();
+        let (reply, answer) = oneshot::channel();
+        // What a write gives to its group is an outcome; the answer goes by the side. It may be written anew when the
+        // group has to run again.
+        let finished = Arc::new(Mutex::new(None));
+        let filled = Arc::clone(&finished);
+        let write = Box::new(move |connection: &SqliteConnection| {
+            let done = transact::transact(connection, &transaction)?;
+            *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+            Ok(Outcome::default())
+        });
+        self.submit(Task::Write(PendingWrite { write, reply })).await?;
+        answer.await.unwrap_or_else(|_| Err(closed()))?;
+        let finished = finished.lock().unwrap_or_else(PoisonError::into_inner).take();
+        finished.ok_or_else(|| EngineError::Internal { reason: "a sequence left no answer".into() })
     }
 
     async fn schema(&self) -> Result<Schema, MigrationError> {
@@ -212,6 +237,11 @@ fn read_work(schema: &Schema, node: &Node, count: Option<Count>, rows_wanted: Ro
         rows_wanted,
         bare: false,
     }
+}
+
+fn call_work(schema: &Schema, call: &CallPlan, rows_wanted: RowsWanted) -> ReadWork {
+    let bare = matches!(call.shape, Shape::Value | Shape::Values);
+    ReadWork { bare, ..read_work(schema, &call.node, call.count, rows_wanted) }
 }
 
 fn read_as(connection: &SqliteConnection, session: &Session, work: &ReadWork) -> Result<Outcome, EngineError> {

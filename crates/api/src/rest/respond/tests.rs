@@ -2,7 +2,6 @@
 
 use axum::body::Bytes;
 use http::Request;
-use http_body_util::BodyExt;
 use roadbed_plan::Outcome;
 
 use super::super::parse;
@@ -30,7 +29,7 @@ async fn answered(request: &str, outcome: Outcome) -> String {
             text += &format!("\n{name}: {}", value.to_str().unwrap());
         }
     }
-    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let body = response.into_body();
     format!("{text}\n{}", String::from_utf8_lossy(&body))
 }
 

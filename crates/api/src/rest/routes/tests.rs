@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError};
 use roadbed_plan::planner::Limits;
 use roadbed_plan::schema::{Namespace, Role};
+use roadbed_plan::transaction::{Finished, Transaction};
 use roadbed_plan::{Capabilities, Database, Engine, EngineError, Outcome, Plan, Schema, Session};
 use tower::ServiceExt;
 
@@ -32,6 +33,10 @@ impl Engine for Nowhere {
     }
 
     async fn execute(&self, _: &Plan) -> Result<Outcome, EngineError> {
+        Err(EngineError::Unavailable { reason: "it is nowhere".into(), retry_after: Duration::from_secs(1) })
+    }
+
+    async fn transact(&self, _: &Transaction) -> Result<Finished, EngineError> {
         Err(EngineError::Unavailable { reason: "it is nowhere".into(), retry_after: Duration::from_secs(1) })
     }
 

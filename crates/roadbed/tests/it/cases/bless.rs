@@ -16,6 +16,7 @@ const TELLING: &[&str] = &[
     "content-profile",
     "content-range",
     "content-type",
+    "idempotency-replayed",
     "location",
     "preference-applied",
     "retry-after",
@@ -32,12 +33,12 @@ pub(super) fn rewrite(difference: &Difference<'_>) -> Rewrite {
     let Difference { expected, answer, .. } = difference;
     let on = expected.on.map(|on| format!(" on {on}")).unwrap_or_default();
     let mut text = format!("-> {}{on}\n", answer.status);
-    if expected.status.is_some() {
-        for (name, _) in &expected.headers {
-            text.push_str(&format!("{name}: {}\n", answer.header(name).unwrap_or("(none)")));
-        }
-    } else {
-        let found = TELLING.iter().filter_map(|name| Some((name, answer.header(name)?)));
+    for (name, _) in &expected.headers {
+        text.push_str(&format!("{name}: {}\n", answer.header(name).unwrap_or("(none)")));
+    }
+    if expected.status.is_none() {
+        let named = |name: &&&str| expected.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+        let found = TELLING.iter().filter(|name| !named(name)).filter_map(|name| Some((name, answer.header(name)?)));
         for (name, value) in found.filter(|(name, value)| says_something(name, value)) {
             text.push_str(&format!("{}: {value}\n", capitalized(name)));
         }

@@ -1,5 +1,6 @@
 //! A database with the program's routes over it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -7,8 +8,8 @@ use axum::body::Body;
 use http_body_util::BodyExt;
 use roadbed::Server;
 use roadbed::config::{Flags, Settings, load_with};
-use roadbed_plan::Engine;
 use roadbed_plan::engine::{Migration, MigrationError};
+use roadbed_plan::{Clock, Engine};
 use tower::ServiceExt;
 
 use super::{Answer, Ask, On, SECRET, postgres, template};
@@ -111,6 +112,31 @@ impl World {
                 Self::over(settings, engine, Some(database)).await
             }
         }
+    }
+
+    /// A world of SQLite in a file.
+    pub(crate) async fn in_file(file: &Path, setup: &Setup) -> Self {
+        let settings = setup.settings(&format!("sqlite:{}", file.display()));
+        let engine = roadbed::connect(&settings).expect("the folder is there");
+        fill(&*engine, setup).await.unwrap_or_else(|error| panic!("{error}"));
+        Self::over(settings, engine, None).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Another server over the same database of PostgreSQL, whose settings are the default ones. It is closed with
+    /// [`World::end`], which leaves the database to the first.
+    pub(crate) async fn beside(&self) -> Self {
+        let url = self.database_url().expect("only PostgreSQL is asked for another server");
+        let settings = Setup::default().settings(&url);
+        let engine = roadbed::connect(&settings).expect("the first could connect");
+        Self::over(settings, engine, None).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same database, its server replaced by one that goes by `clock`.
+    pub(crate) async fn with_clock(self, setup: &Setup, clock: Clock) -> Self {
+        let settings = setup.settings(&self.database_url().unwrap_or_else(|| "sqlite::memory:".to_owned()));
+        let engine = self.server.database.engine().clone();
+        let server = Server::at(settings, engine, clock).await.expect("the first could start");
+        Self { router: server.router(), server, database: self.database }
     }
 
     async fn over(settings: Settings, engine: Arc<dyn Engine>, database: Option<String>) -> Result<Self, String> {

@@ -76,7 +76,7 @@ async fn begin(connection: &Connection, job: &Job<'_>) -> Result<(), Error> {
 }
 
 /// The parameters of the statement that says who asks.
-fn caller_of(job: &Job<'_>) -> [TextParam; 7] {
+pub(super) fn caller_of(job: &Job<'_>) -> [TextParam; 7] {
     let request = &job.session.request;
     [
         &*job.session.role,
@@ -90,7 +90,7 @@ fn caller_of(job: &Job<'_>) -> [TextParam; 7] {
     .map(TextParam::text)
 }
 
-async fn set_caller(connection: &Connection, caller: &[TextParam; 7]) -> Result<(), Error> {
+pub(super) async fn set_caller(connection: &Connection, caller: &[TextParam; 7]) -> Result<(), Error> {
     let rows = connection.client.query_raw(&connection.set_caller, caller.iter().map(as_param)).await?;
     pin_mut!(rows);
     while rows.try_next().await?.is_some() {}
@@ -158,7 +158,7 @@ async fn commit_if_wanted(
 }
 
 /// Runs one statement and reads its rows as they arrive.
-async fn ask(connection: &Connection, asked: &Asked, statement: &Statement) -> Result<Answer, Error> {
+pub(super) async fn ask(connection: &Connection, asked: &Asked, statement: &Statement) -> Result<Answer, Error> {
     let params: Vec<TextParam> = asked.params.iter().map(TextParam::of).collect();
     let rows = connection.client.query_raw(statement, params.iter().map(as_param)).await?;
     pin_mut!(rows);
