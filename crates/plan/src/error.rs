@@ -62,6 +62,11 @@ pub enum PlanError {
     /// Parents can be ordered by a column of a to-one embed only.
     #[error("`{from}` and `{to}` are not related to-one")]
     OrderByMany { from: String, to: String },
+    #[error("aggregate functions are switched off")]
+    AggregatesOff,
+    /// What PostgREST does not do either; `what` is its sentence.
+    #[error("{what}")]
+    NotImplemented { what: &'static str },
     #[error("`on_conflict` names `{column}`, which `{relation}` does not have")]
     UnknownConflictColumn { relation: String, column: String },
     #[error("the plan is {depth} levels deep; {limit} is the limit")]

@@ -375,6 +375,21 @@ impl Expr {
     }
 }
 
+impl Expr {
+    /// Whether an aggregate of the very select that it stands in is part of it, not one of a select within it.
+    pub fn holds_aggregate(&self) -> bool {
+        match self {
+            Self::Aggregate(_) => true,
+            Self::Exists { .. } | Self::InSelect { .. } | Self::Scalar { .. } => false,
+            other => {
+                let mut found = false;
+                other.for_each_child(&mut |child| found |= child.holds_aggregate());
+                found
+            }
+        }
+    }
+}
+
 /// Walks that reach every expression and every source of a tree, so that rules about them are written once.
 impl Expr {
     /// Calls `visit` on each direct child, selects' expressions included.

@@ -103,6 +103,11 @@ pub struct Node {
     pub call: Option<Box<EngineCall>>,
     /// In the order in which they stand in each row's object.
     pub outputs: Vec<Output>,
+    /// Related rows, one at most for each row, whose values stand among the outputs. Each comes after what it hangs on,
+    /// and is joined whether there is such a row or not; its node has no outputs, order or page of its own.
+    pub joins: Vec<EmbedNode>,
+    /// Whether rows are put together: outputs that hold no aggregate say which, and without any all are one.
+    pub grouped: bool,
     /// The caller's filters and the policies that bind the caller, all in one.
     pub condition: Option<Expr>,
     pub order: Vec<Order>,
@@ -112,8 +117,13 @@ pub struct Node {
 
 #[derive(Clone, Debug)]
 pub enum Output {
-    Value { name: String, expr: Expr },
+    Value {
+        name: String,
+        expr: Expr,
+    },
     Embed(EmbedNode),
+    /// Related rows, many: each of their own outputs is an array here, under its own name.
+    Spread(EmbedNode),
 }
 
 /// Related rows inside a row: an object or null (`many` false), or an array.
@@ -123,6 +133,41 @@ pub struct EmbedNode {
     pub many: bool,
     pub node: Box<Node>,
     pub link: Link,
+    /// Whose row it hangs on: the node's own, or that of one of its joins.
+    pub parent: SourceId,
+    /// Whether the parent's row may be missing. Then there is null rather than an empty array.
+    pub optional: bool,
+}
+
+impl Node {
+    /// Everything that hangs on its rows.
+    pub fn embeds(&self) -> impl Iterator<Item = &EmbedNode> {
+        let of_output = |output| match output {
+            &Output::Value { .. } => None,
+            Output::Embed(embed) | Output::Spread(embed) => Some(embed),
+        };
+        self.joins.iter().chain(self.outputs.iter().filter_map(of_output))
+    }
+
+    /// The keys of each row's object.
+    pub fn keys(&self) -> Vec<&str> {
+        let mut keys = Vec::with_capacity(self.outputs.len());
+        for output in &self.outputs {
+            match output {
+                Output::Value { name, .. } | Output::Embed(EmbedNode { name, .. }) => keys.push(name.as_str()),
+                Output::Spread(embed) => keys.extend(embed.node.keys()),
+            }
+        }
+        keys
+    }
+}
+
+impl EmbedNode {
+    /// The columns of the parent that its rows are found by.
+    pub fn parent_columns(&self) -> impl Iterator<Item = ColumnId> {
+        let (Link::Direct(pairs) | Link::Junction { parent: pairs, .. }) = &self.link;
+        pairs.iter().map(|(of_parent, _)| *of_parent)
+    }
 }
 
 /// How a child's rows are found from the parent's.

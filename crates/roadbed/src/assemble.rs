@@ -86,6 +86,7 @@ pub(crate) fn planner_limits(settings: &Settings) -> Limits {
         schemas: settings.rest.schemas.clone(),
         max_rows: settings.rest.max_rows,
         max_depth: settings.limits.depth,
+        aggregates: settings.rest.aggregates_enabled,
         clock: Clock::System,
     }
 }

@@ -37,8 +37,6 @@ pub enum RestError {
     CallMethod { method: Method },
     #[error("a preference is not known")]
     Preferences { unknown: Vec<String> },
-    #[error("aggregate functions are switched off")]
-    Aggregate,
     #[error("{what}")]
     NotImplemented { what: String, instead: Option<String> },
     #[error("{found} rows")]
@@ -220,7 +218,6 @@ fn answer(error: &RestError, caller: Caller) -> Answer {
             let details = format!("Invalid preferences: {}", unknown.join(", "));
             Answer::new(S::BAD_REQUEST, "PGRST122", "Invalid preferences given with handling=strict").details(details)
         }
-        RestError::Aggregate => Answer::new(S::BAD_REQUEST, "PGRST123", "Use of aggregate functions is not allowed"),
         RestError::NotImplemented { what, instead } => not_implemented(what.as_str(), instead.clone()),
         RestError::RowCount { wanted, found } => row_count(*wanted, *found),
         RestError::IdempotencyKey { .. }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::error::{DatabaseError, PlanError};
 use crate::expr::{Expr, FromItem, Select, Source, SourceId};
-use crate::plan::{Link, Node, Output, RowCheck, ShownColumns};
+use crate::plan::{Node, Output, RowCheck, ShownColumns};
 use crate::schema::{
     Column, ColumnId, DefaultValue, Grant, Grantee, Policy, PolicyCommand, Privilege, Relation, RelationId, Schema,
 };
@@ -188,14 +188,8 @@ impl<'a> Planner<'a> {
                 collect(expr);
             }
         }
-        for output in &node.outputs {
-            if let Output::Embed(embed) = output {
-                match &embed.link {
-                    Link::Direct(pairs) | Link::Junction { parent: pairs, .. } => {
-                        columns.extend(pairs.iter().map(|(parent, _)| *parent));
-                    }
-                }
-            }
+        for embed in node.embeds().filter(|embed| embed.parent == place.source) {
+            columns.extend(embed.parent_columns());
         }
         columns
     }

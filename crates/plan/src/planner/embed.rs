@@ -31,11 +31,17 @@ enum Path<'a> {
 impl<'a> Planner<'a> {
     pub(super) fn embed(&self, place: Place<'a>, embed: &Embed, depth: usize) -> Result<EmbedNode, PlanError> {
         let found = self.relationship(place.relation, embed)?;
-        let node = self.node(found.to, self.new_source(), &embed.selection, depth)?;
+        let source = self.new_source();
+        let node = self.node(found.to, source, &embed.selection, depth)?;
+        if !embed.spread || found.is_many() {
+            self.check_grouping(Place { relation: found.to, source }, &node, &embed.selection, depth)?;
+        }
         let link = self.link(&found)?;
         let (Link::Direct(pairs) | Link::Junction { child: pairs, .. }) = &link;
         self.needs.add(found.to, Privilege::Select, pairs.iter().map(|(_, child)| *child).collect());
-        Ok(EmbedNode { name: embed.name().to_owned(), many: found.is_many(), node: Box::new(node), link })
+        let name = embed.name().to_owned();
+        let (many, node) = (found.is_many(), Box::new(node));
+        Ok(EmbedNode { name, many, node, link, parent: place.source, optional: false })
     }
 
     fn relationship(&self, from: &'a Relation, embed: &Embed) -> Result<Relationship<'a>, PlanError> {

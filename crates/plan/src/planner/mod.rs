@@ -3,6 +3,7 @@
 
 mod access;
 mod access_changes;
+mod aggregate;
 mod authorize;
 mod call;
 mod coerce;
@@ -11,6 +12,7 @@ mod faults;
 mod generated;
 mod resolve;
 mod search;
+mod spread;
 mod types;
 mod views;
 mod write;
@@ -32,6 +34,7 @@ pub use access_changes::{AccessChange, Direction, access_changes};
 
 use authorize::{Needs, Rights};
 use faults::Faults;
+use resolve::Place;
 
 /// Most parts of conditions that one plan may hold a second time.
 const MOST_COPIED: usize = 20_000;
@@ -45,13 +48,15 @@ pub struct Limits {
     pub max_rows: Option<u64>,
     /// Most levels of embeds and of nested `and`/`or`.
     pub max_depth: usize,
+    /// Whether callers may aggregate.
+    pub aggregates: bool,
     /// What `now` and `today` mean in a literal.
     pub clock: Clock,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { schemas: vec!["public".into()], max_rows: None, max_depth: 32, clock: Clock::System }
+        Self { schemas: vec!["public".into()], max_rows: None, max_depth: 32, aggregates: false, clock: Clock::System }
     }
 }
 
@@ -134,7 +139,10 @@ impl<'a> Planner<'a> {
 
     fn read(&self, read: &Read) -> Result<(Work, RowsWanted), PlanError> {
         let relation = self.visible_relation(&read.target)?;
-        let node = self.node(relation, self.new_source(), &read.selection, 0)?;
+        self.check_aggregates(&read.selection)?;
+        let source = self.new_source();
+        let node = self.node(relation, source, &read.selection, 0)?;
+        self.check_grouping(Place { relation, source }, &node, &read.selection, 0)?;
         Ok((Work::Read { node, count: read.count }, read.rows))
     }
 

@@ -10,7 +10,6 @@ use crate::schema::{Column, Privilege, Relation};
 use crate::value::{Type, Value};
 
 use super::Planner;
-use super::types::type_named;
 
 /// A relation as one statement refers to it.
 #[derive(Clone, Copy)]
@@ -69,36 +68,43 @@ impl<'a> Planner<'a> {
         depth: usize,
     ) -> Result<Node, PlanError> {
         self.check_depth(depth)?;
-        let mut outputs = Vec::with_capacity(selection.items.len());
-        let mut inner = Vec::new();
-        for item in &selection.items {
-            match item {
-                SelectItem::All => outputs.extend(place.relation.columns.iter().map(|c| whole_column(place, c))),
-                SelectItem::Field { field, alias, cast } => {
-                    outputs.push(self.field_output(place, field, alias.as_deref(), cast.as_deref())?);
-                }
-                SelectItem::Embed(embed) => {
-                    let node = self.embed(place, embed, depth + 1)?;
-                    if embed.inner {
-                        inner.push(self.exists(place, &node, false)?);
-                    }
-                    outputs.push(Output::Embed(node));
-                }
-            }
-        }
-        let order = self.order(place, &selection.order, selection, &outputs)?;
-        let limit = [selection.limit, self.limits.max_rows].into_iter().flatten().min();
-        Ok(Node {
+        let mut node = Node {
             source: place.source,
             relation: place.relation.id,
             view: None,
             call: None,
-            outputs,
-            condition: Expr::all(inner),
-            order,
-            limit,
+            outputs: Vec::with_capacity(selection.items.len()),
+            joins: Vec::new(),
+            grouped: false,
+            condition: None,
+            order: Vec::new(),
+            limit: [selection.limit, self.limits.max_rows].into_iter().flatten().min(),
             offset: selection.offset,
-        })
+        };
+        let mut inner = Vec::new();
+        for item in &selection.items {
+            match item {
+                SelectItem::All => node.outputs.extend(place.relation.columns.iter().map(|c| whole_column(place, c))),
+                SelectItem::Field { field, alias, cast } => {
+                    node.outputs.push(self.field_output(place, field, alias.as_deref(), cast.as_deref())?);
+                }
+                SelectItem::Aggregate(aggregation) => node.outputs.push(self.aggregate_output(place, aggregation)?),
+                SelectItem::Embed(embed) => {
+                    let child = self.embed(place, embed, depth + 1)?;
+                    if embed.inner {
+                        inner.push(self.exists(place, &child, false)?);
+                    }
+                    match embed.spread {
+                        true => self.spread(&mut node, child)?,
+                        false => node.outputs.push(Output::Embed(child)),
+                    }
+                }
+            }
+        }
+        node.grouped = node.outputs.iter().any(holds_aggregate);
+        node.condition = Expr::all(inner);
+        node.order = self.order(place, selection, &node)?;
+        Ok(node)
     }
 
     fn field_output(
@@ -108,11 +114,11 @@ impl<'a> Planner<'a> {
         alias: Option<&str>,
         cast: Option<&str>,
     ) -> Result<Output, PlanError> {
-        let expr = self.field(place, field)?;
-        let expr = match cast {
-            None => expr,
-            Some(name) => Expr::Cast { ty: type_named(self.schema, self.capabilities, name)?, expr: Box::new(expr) },
+        let expr = match self.bare_count(place, field) {
+            Some(count) => count,
+            None => self.field(place, field)?,
         };
+        let expr = self.cast(expr, cast)?;
         let name = alias.map_or_else(|| field_name(field), str::to_owned);
         if name.is_empty() {
             let message = "zero-length delimited identifier at or near \"\"\"\"";
@@ -166,18 +172,12 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn order(
-        &self,
-        place: Place<'a>,
-        terms: &[OrderTerm],
-        selection: &Selection,
-        outputs: &[Output],
-    ) -> Result<Vec<Order>, PlanError> {
-        let mut order = Vec::with_capacity(terms.len());
-        for term in terms {
+    fn order(&self, place: Place<'a>, selection: &Selection, node: &Node) -> Result<Vec<Order>, PlanError> {
+        let mut order = Vec::with_capacity(selection.order.len());
+        for term in &selection.order {
             let expr = match &term.embed {
                 None => self.field(place, &term.field)?,
-                Some(name) => self.embedded_field(place, name, term, (selection, outputs))?,
+                Some(name) => self.embedded_field(place, name, term, (selection, node))?,
             };
             self.check_order(&expr)?;
             let nulls_first = term.nulls_first.unwrap_or(term.descending);
@@ -192,16 +192,13 @@ impl<'a> Planner<'a> {
         place: Place<'a>,
         name: &str,
         term: &OrderTerm,
-        (selection, outputs): (&Selection, &[Output]),
+        (selection, node): (&Selection, &Node),
     ) -> Result<Expr, PlanError> {
         let asked = selection.items.iter().find_map(|item| match item {
             SelectItem::Embed(embed) if embed.name() == name => Some(embed),
-            SelectItem::Embed(_) | SelectItem::All | SelectItem::Field { .. } => None,
+            SelectItem::Embed(_) | SelectItem::All | SelectItem::Field { .. } | SelectItem::Aggregate(_) => None,
         });
-        let found = outputs.iter().find_map(|output| match output {
-            Output::Embed(node) if node.name == name => Some(node),
-            Output::Embed(_) | Output::Value { .. } => None,
-        });
+        let found = node.embed_named(name);
         let (Some(Embed { target, .. }), Some(embed)) = (asked, found) else {
             return Err(PlanError::NotEmbedded { embed: name.to_owned() });
         };
@@ -209,10 +206,17 @@ impl<'a> Planner<'a> {
             return Err(PlanError::OrderByMany { from: place.relation.name.clone(), to: target.clone() });
         }
         let child = Place { relation: self.schema.relation(embed.node.relation), source: embed.node.source };
+        let joined = node.joined_with(child.source);
+        if let Some(expr) = node.outputs.iter().find_map(|output| output.joined(&joined, &term.field)) {
+            return Ok(expr.clone());
+        }
         let expr = self.field(child, &term.field)?;
         let mut columns = Vec::new();
         super::authorize::collect_columns(&expr, child.source, &mut columns);
         self.needs.add(child.relation, Privilege::Select, columns);
+        if !joined.is_empty() {
+            return Ok(expr);
+        }
         let ty = expr.ty();
         let mut select = self.embedded_rows(place, embed)?;
         select.outputs = vec![SelectOutput { name: "value".into(), expr }];
@@ -224,9 +228,44 @@ impl Node {
     /// An embed without columns is there for the filters that name it; the answer has no key for it.
     pub(super) fn forget_empty_embeds(&mut self) {
         self.outputs.retain(|output| match output {
-            Output::Embed(embed) => !embed.node.outputs.is_empty(),
+            Output::Embed(embed) | Output::Spread(embed) => !embed.node.outputs.is_empty(),
             Output::Value { .. } => true,
         });
+    }
+
+    /// The embed that goes by `name` among those that hang on the node's own rows.
+    fn embed_named(&self, name: &str) -> Option<&EmbedNode> {
+        self.embeds().find(|embed| embed.parent == self.source && embed.name == name)
+    }
+
+    /// The join of `source` with those that hang on it; none when it is not joined.
+    fn joined_with(&self, source: SourceId) -> Vec<SourceId> {
+        let mut found = Vec::new();
+        for join in &self.joins {
+            if join.node.source == source || found.contains(&join.parent) {
+                found.push(join.node.source);
+            }
+        }
+        found
+    }
+}
+
+impl Output {
+    /// The output's value, when it is what `field` means among the keys of a joined row.
+    fn joined(&self, sources: &[SourceId], field: &Field) -> Option<&Expr> {
+        let Self::Value { name, expr } = self else { return None };
+        let mut is_joined = false;
+        expr.walk(&mut |part| {
+            is_joined |= matches!(part, Expr::Column { source, .. } if sources.contains(source));
+        });
+        (is_joined && *name == field.column && field.path.is_empty()).then_some(expr)
+    }
+}
+
+fn holds_aggregate(output: &Output) -> bool {
+    match output {
+        Output::Value { expr, .. } => expr.holds_aggregate(),
+        Output::Embed(_) | Output::Spread(_) => false,
     }
 }
 
@@ -316,10 +355,7 @@ fn embed_of<'n>(node: &'n Node, field: &Field) -> Option<&'n EmbedNode> {
     if !field.path.is_empty() {
         return None;
     }
-    node.outputs.iter().find_map(|output| match output {
-        Output::Embed(embed) if embed.name == field.column => Some(embed),
-        Output::Embed(_) | Output::Value { .. } => None,
-    })
+    node.embed_named(&field.column)
 }
 
 impl Operator {

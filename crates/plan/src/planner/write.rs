@@ -200,7 +200,12 @@ impl<'a> Planner<'a> {
             Returning::Rows(selection) => {
                 let place = Place { relation, source: SourceId::ROW };
                 let slot = self.needs.add(relation, Privilege::Select, Vec::new());
+                self.check_aggregates(selection)?;
                 let node = self.unfiltered_node(place, selection, 0)?;
+                if node.grouped {
+                    let what = "Aggregates are not implemented for the rows of a write.";
+                    return Err(PlanError::NotImplemented { what });
+                }
                 self.needs.extend(slot, self.columns_read(place, &node, &[]));
                 Ok(ReturningPlan::Rows(node))
             }

@@ -83,7 +83,43 @@ pub enum SelectItem {
         alias: Option<String>,
         cast: Option<String>,
     },
+    Aggregate(Aggregation),
     Embed(Embed),
+}
+
+/// `total:amount::numeric.sum()::text`: one value for many rows. What else is selected says which rows go together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aggregation {
+    pub function: AggregateFunction,
+    /// `None` for `count()`, of whole rows.
+    pub field: Option<Field>,
+    pub alias: Option<String>,
+    /// What the field is cast to before.
+    pub cast: Option<String>,
+    /// What the result is cast to.
+    pub result_cast: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AggregateFunction {
+    Avg,
+    Count,
+    Max,
+    Min,
+    Sum,
+}
+
+impl AggregateFunction {
+    /// Its name in SQL, and the key of its value where no other was asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Avg => "avg",
+            Self::Count => "count",
+            Self::Max => "max",
+            Self::Min => "min",
+            Self::Sum => "sum",
+        }
+    }
 }
 
 /// A column, or a place inside a JSON column.
@@ -116,6 +152,8 @@ pub struct Embed {
     pub hint: Option<String>,
     /// Rows without a match are left out (`!inner`).
     pub inner: bool,
+    /// Its keys stand among the parent's (`...target()`): values for a to-one relation, arrays for a to-many one.
+    pub spread: bool,
     pub selection: Selection,
 }
 

@@ -65,6 +65,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("limits.url-bytes", "65000", "bytes of a request's path and query; 65534 at most"),
     setting("log.format", r#""auto""#, "`text`, `json`, or `auto`: text on a terminal, JSON elsewhere"),
     setting("log.level", r#""info""#, "a filter such as `info` or `roadbed=debug,warn`"),
+    setting("rest.aggregates-enabled", "false", "whether callers may aggregate (`amount.sum()`, `count()`)"),
     setting("rest.anon-role", r#""anon""#, "the role of callers without a token; empty turns them away"),
     setting("rest.extra-search-path", r#"["public"]"#, "schemas that are searched after the request's own"),
     setting("rest.max-rows", "", "most rows in an answer"),

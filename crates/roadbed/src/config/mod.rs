@@ -57,6 +57,7 @@ pub struct RestSection {
     /// Empty: nobody may be anonymous.
     pub anon_role: String,
     pub max_rows: Option<u64>,
+    pub aggregates_enabled: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -246,7 +246,7 @@ pub(super) fn objects(outputs: Vec<RenderedOutput>) -> Vec<(String, usize, bool)
         RenderedOutput::Value { name, index, .. } => Some((name, index, false)),
         RenderedOutput::Json { name, index } => Some((name, index, true)),
         // Only for engines that read embedded rows by statements of their own.
-        RenderedOutput::Embed { .. } => None,
+        RenderedOutput::Embed { .. } | RenderedOutput::Spread { .. } => None,
     };
     outputs.into_iter().filter_map(of).collect()
 }

@@ -3,7 +3,7 @@
 
 use roadbed_plan::expr::{Expr, SourceId};
 use roadbed_plan::plan::{
-    Cell, ConflictPlan, DeletePlan, EmbedNode, InsertPlan, Link, Node, Output, ReturningPlan, RowSource, UpdatePlan,
+    Cell, ConflictPlan, DeletePlan, InsertPlan, Node, Output, ReturningPlan, RowSource, UpdatePlan,
 };
 use roadbed_plan::query::Resolution;
 use roadbed_plan::schema::{Column, ColumnId, DefaultValue, Relation, Schema};
@@ -304,20 +304,14 @@ fn columns_read(node: &Node, source: SourceId, read: &mut Vec<ColumnId>) {
             from_expr(expr);
         }
     }
-    for output in &node.outputs {
-        if let Output::Embed(EmbedNode { node: child, link, .. }) = output {
-            if node.source == source {
-                let parents = match link {
-                    Link::Direct(pairs) => pairs,
-                    Link::Junction { parent, .. } => parent,
-                };
-                for (column, _) in parents {
-                    if !read.contains(column) {
-                        read.push(*column);
-                    }
+    for embed in node.embeds() {
+        if embed.parent == source {
+            for column in embed.parent_columns() {
+                if !read.contains(&column) {
+                    read.push(column);
                 }
             }
-            columns_read(child, source, read);
         }
+        columns_read(&embed.node, source, read);
     }
 }

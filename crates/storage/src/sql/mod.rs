@@ -16,6 +16,6 @@ pub(crate) use call::render_call;
 pub(crate) use dialect::{Dialect, quote_identifier, quote_text, table_name};
 pub(crate) use node::{RenderedNode, RenderedOutput, render_count, render_node};
 pub(crate) use postgres::type_name;
-pub(crate) use render::{Mode, Param, Rendered, Renderer};
+pub(crate) use render::{Mode, Param, ParentColumn, Rendered, Renderer};
 pub(crate) use sqlite::collation;
 pub(crate) use type_code::{read_signature, read_type};

@@ -1,13 +1,17 @@
 //! Read nodes as statements. SQLite reads embedded rows by statements of their own, once per parent row;
 //! PostgreSQL gets one statement with sub-selects that make JSON.
 
-use roadbed_plan::expr::{Expr, SourceId};
-use roadbed_plan::plan::{EmbedNode, Link, Node, Output};
+mod postgres;
+mod sqlite;
+
+use roadbed_plan::expr::Expr;
+use roadbed_plan::plan::{EmbedNode, Link, Node};
 use roadbed_plan::schema::{ColumnId, Schema};
 use roadbed_plan::value::Type;
 
-use super::dialect::{Dialect, quote_identifier};
-use super::render::{Mode, Param, Rendered, Renderer};
+use super::dialect::Dialect;
+use super::render::{Mode, Param, ParentColumn, Rendered, Renderer};
+use postgres::OutputForm;
 
 /// A statement that reads the rows of a node, and what its result columns mean.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,8 +42,36 @@ pub(crate) enum RenderedOutput {
         many: bool,
         child: Box<RenderedNode>,
         /// The parent's columns that `child` asks for, and where they stand in the parent's result.
-        parent: Vec<(ColumnId, usize)>,
+        parent: Vec<(ParentColumn, usize)>,
+        /// Without the parent's row, there is null in the place of an empty array.
+        optional: bool,
     },
+    /// As many keys as `child` has outputs, each with an array of one value per row of it.
+    Spread {
+        names: Vec<String>,
+        child: Box<RenderedNode>,
+        parent: Vec<(ParentColumn, usize)>,
+        optional: bool,
+    },
+}
+
+impl RenderedOutput {
+    /// The keys that it makes in each row's object.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Value { name, .. } | Self::Json { name, .. } | Self::Embed { name, .. } => vec![name],
+            Self::Spread { names, .. } => names.iter().map(String::as_str).collect(),
+        }
+    }
+}
+
+/// What a select list consists of.
+#[derive(Default)]
+struct Columns {
+    outputs: Vec<RenderedOutput>,
+    hidden: usize,
+    /// Of a grouped node: the terms that rows are grouped by.
+    groups: Vec<String>,
 }
 
 /// The statement that reads `node`.
@@ -69,18 +101,50 @@ impl Renderer<'_> {
         self.push("select ");
         let columns = match self.dialect {
             Dialect::Sqlite => self.sqlite_outputs(node),
-            Dialect::Postgres => (self.postgres_outputs(node, OutputForm::Columns), 0),
+            Dialect::Postgres => self.postgres_outputs(node, OutputForm::Columns),
         };
         self.push(" from ");
         self.node_from(node, from);
+        self.node_joins(node);
         self.node_condition(node.condition.as_ref(), " where ");
+        self.node_groups(node, &columns.groups);
         self.node_page(node);
-        columns
+        (columns.outputs, columns.hidden)
     }
 
     /// Declares the node's source, so that expressions over it can be written.
     pub(crate) fn node_source(&mut self, node: &Node) {
         self.set_source(node.source, node.relation, &self.alias_of(node.source));
+        for join in &node.joins {
+            self.node_source(&join.node);
+        }
+    }
+
+    /// The rows that are joined to the node's own, each or nothing.
+    fn node_joins(&mut self, node: &Node) {
+        for join in &node.joins {
+            // A row that there is one of at most is never found through a junction.
+            let (Link::Direct(pairs) | Link::Junction { child: pairs, .. }) = &join.link;
+            self.push(" left join ");
+            self.node_from(&join.node, None);
+            self.push(" on ");
+            self.pairs(pairs, |renderer, (of_parent, of_child)| {
+                renderer.column(join.node.source, *of_child);
+                renderer.push(" = ");
+                renderer.column(join.parent, *of_parent);
+            });
+            self.node_condition(join.node.condition.as_ref(), " and ");
+        }
+        if self.dialect == Dialect::Postgres {
+            self.postgres_spreads(node);
+        }
+    }
+
+    fn node_groups(&mut self, node: &Node, groups: &[String]) {
+        if node.grouped && !groups.is_empty() {
+            self.push(" group by ");
+            self.push(&groups.join(", "));
+        }
     }
 
     /// The rows of `from`, taken as `node` says, each output in the form that it has in JSON.
@@ -133,79 +197,20 @@ impl Renderer<'_> {
         }
     }
 
-    fn sqlite_outputs(&mut self, node: &Node) -> (Vec<RenderedOutput>, usize) {
-        let mut outputs = Vec::new();
-        let mut index = 0;
-        for output in &node.outputs {
-            match output {
-                Output::Value { name, expr } => {
-                    self.push(if index > 0 { ", " } else { "" });
-                    self.expression(expr);
-                    outputs.push(RenderedOutput::Value { name: name.clone(), ty: expr.ty(), index });
-                    index += 1;
-                }
-                Output::Embed(embed) => outputs.push(self.sqlite_embed(embed)),
-            }
-        }
-        let visible = index;
-        let mut linked: Vec<(ColumnId, usize)> = Vec::new();
-        for output in &mut outputs {
-            let RenderedOutput::Embed { parent, .. } = output else { continue };
-            for (column, place) in parent {
-                *place = match linked.iter().find(|(known, _)| known == column) {
-                    Some((_, known)) => *known,
-                    None => {
-                        self.push(if index > 0 { ", " } else { "" });
-                        self.column(node.source, *column);
-                        linked.push((*column, index));
-                        index += 1;
-                        index - 1
-                    }
-                };
-            }
-        }
-        if index == 0 {
-            self.push("null");
-            return (outputs, 1);
-        }
-        (outputs, index - visible)
-    }
-
-    fn sqlite_embed(&self, embed: &EmbedNode) -> RenderedOutput {
-        let mut inner = Renderer::new(self.schema, Dialect::Sqlite, Mode::Statement);
-        let node = &embed.node;
-        inner.node_source(node);
-        inner.push("select ");
-        let (outputs, hidden) = inner.sqlite_outputs(node);
-        inner.push(" from ");
-        inner.node_from(node, None);
-        let parents = inner.link(&embed.link, node.source, |renderer, column| renderer.param(Param::Parent(column)));
-        inner.node_condition(node.condition.as_ref(), " and ");
-        inner.node_page(node);
-        if !embed.many && node.limit.is_none() {
-            inner.push(" limit 1");
-        }
-        let Rendered { sql, params } = inner.finish();
-        RenderedOutput::Embed {
-            name: embed.name.clone(),
-            many: embed.many,
-            child: Box::new(RenderedNode { sql, params, outputs, hidden }),
-            parent: parents.into_iter().map(|column| (column, 0)).collect(),
-        }
-    }
-
     /// Writes the join with a junction, if any, and the condition that ties rows to their parent, after a `from`.
     /// `parent` writes one of the parent's columns. Gives back which those are.
-    fn link(&mut self, link: &Link, child: SourceId, parent: impl Fn(&mut Self, ColumnId)) -> Vec<ColumnId> {
-        match link {
+    fn link(&mut self, embed: &EmbedNode, parent: impl Fn(&mut Self, ParentColumn)) -> Vec<ParentColumn> {
+        let child = embed.node.source;
+        let of_parent = |column: &ColumnId| (embed.parent, *column);
+        match &embed.link {
             Link::Direct(pairs) => {
                 self.push(" where ");
-                self.pairs(pairs, |renderer, (of_parent, of_child)| {
+                self.pairs(pairs, |renderer, (column, of_child)| {
                     renderer.column(child, *of_child);
                     renderer.push(" = ");
-                    parent(renderer, *of_parent);
+                    parent(renderer, of_parent(column));
                 });
-                pairs.iter().map(|(of_parent, _)| *of_parent).collect()
+                pairs.iter().map(|(column, _)| of_parent(column)).collect()
             }
             Link::Junction { source, relation, condition, parent: to_parent, child: to_child } => {
                 self.set_source(*source, *relation, &self.alias_of(*source));
@@ -217,13 +222,13 @@ impl Renderer<'_> {
                     renderer.column(child, *of_child);
                 });
                 self.push(" where ");
-                self.pairs(to_parent, |renderer, (of_parent, of_junction)| {
+                self.pairs(to_parent, |renderer, (column, of_junction)| {
                     renderer.column(*source, *of_junction);
                     renderer.push(" = ");
-                    parent(renderer, *of_parent);
+                    parent(renderer, of_parent(column));
                 });
                 self.node_condition(condition.as_ref(), " and ");
-                to_parent.iter().map(|(of_parent, _)| *of_parent).collect()
+                to_parent.iter().map(|(column, _)| of_parent(column)).collect()
             }
         }
     }
@@ -234,74 +239,6 @@ impl Renderer<'_> {
             write(self, pair);
         }
     }
-
-    fn postgres_outputs(&mut self, node: &Node, form: OutputForm) -> Vec<RenderedOutput> {
-        let mut outputs = Vec::new();
-        for (index, output) in node.outputs.iter().enumerate() {
-            self.push(if index > 0 { ", " } else { "" });
-            let (name, rendered) = match output {
-                Output::Value { name, expr } => (name, self.postgres_value_output(name, expr, index, form)),
-                Output::Embed(embed) => {
-                    self.postgres_embed(embed, node.source, form);
-                    (&embed.name, RenderedOutput::Json { name: embed.name.clone(), index })
-                }
-            };
-            self.push(&format!(" as {}", quote_identifier(name)));
-            outputs.push(rendered);
-        }
-        outputs
-    }
-
-    fn postgres_value_output(&mut self, name: &str, expr: &Expr, index: usize, form: OutputForm) -> RenderedOutput {
-        let ty = expr.ty();
-        let only_json = matches!(form, OutputForm::Columns) && is_known_to_engine_only(&ty);
-        if !only_json {
-            self.expression(expr);
-            return RenderedOutput::Value { name: name.to_owned(), ty, index };
-        }
-        self.push("to_json(");
-        self.expression(expr);
-        self.push(")::text");
-        RenderedOutput::Json { name: name.to_owned(), index }
-    }
-
-    fn postgres_embed(&mut self, embed: &EmbedNode, parent: SourceId, form: OutputForm) {
-        let node = &embed.node;
-        let row = format!("r{}", node.source.0);
-        let is_column = matches!(form, OutputForm::Columns);
-        // `json_agg` would put line ends between the rows; `.*` keeps a column of the row's name from being meant.
-        self.push(match (embed.many, is_column) {
-            (true, true) => "(select '[' || coalesce(string_agg(",
-            (true, false) => "(select ('[' || coalesce(string_agg(",
-            (false, true | false) => "(select ",
-        });
-        self.push(&format!("row_to_json({row}.*)"));
-        self.push(match (embed.many, is_column) {
-            (true, true) => "::text, ','), '') || ']' from (",
-            (true, false) => "::text, ','), '') || ']')::json from (",
-            (false, true) => "::text from (",
-            (false, false) => " from (",
-        });
-        self.node_source(node);
-        self.push("select ");
-        self.postgres_outputs(node, OutputForm::Json);
-        self.push(" from ");
-        self.node_from(node, None);
-        self.link(&embed.link, node.source, |renderer, column| renderer.column(parent, column));
-        self.node_condition(node.condition.as_ref(), " and ");
-        self.node_page(node);
-        self.push(&format!(") as {row}"));
-        self.push(if embed.many { ")" } else { " limit 1)" });
-    }
-}
-
-/// What a select's outputs become.
-#[derive(Clone, Copy)]
-enum OutputForm {
-    /// Columns that the engine reads: JSON arrives as text.
-    Columns,
-    /// Keys of a JSON object that the database makes.
-    Json,
 }
 
 fn is_known_to_engine_only(ty: &Type) -> bool {

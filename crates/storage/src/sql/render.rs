@@ -31,9 +31,12 @@ pub(crate) enum Param {
     LiteralList(Vec<String>),
     Session(SessionValue),
     /// A column of the parent's row, in a statement for its embedded rows.
-    Parent(ColumnId),
+    Parent(ParentColumn),
     Limit(i64),
 }
+
+/// A column of one of the sources of a parent's statement.
+pub(crate) type ParentColumn = (SourceId, ColumnId);
 
 /// A statement or a part of one; the parameters stand in the order of their numbers.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -428,18 +428,5 @@ fn has_one_row_at_most(select: &Select) -> bool {
         limit_one = *value == roadbed_plan::value::Value::Int(1);
     }
     // An aggregate without groups makes one row of any number.
-    select.from.is_empty() || limit_one || select.outputs.iter().any(|output| holds_aggregate(&output.expr))
-}
-
-/// Whether an aggregate of this very select stands in `expr`, not one of a select within it.
-fn holds_aggregate(expr: &Expr) -> bool {
-    match expr {
-        Expr::Aggregate(_) => true,
-        Expr::Exists { .. } | Expr::InSelect { .. } | Expr::Scalar { .. } => false,
-        other => {
-            let mut found = false;
-            other.for_each_child(&mut |child| found |= holds_aggregate(child));
-            found
-        }
-    }
+    select.from.is_empty() || limit_one || select.outputs.iter().any(|output| output.expr.holds_aggregate())
 }

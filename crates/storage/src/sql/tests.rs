@@ -5,7 +5,7 @@ use roadbed_plan::plan::{EmbedNode, Link, Node, Output};
 use roadbed_plan::schema::{ColumnId, RelationId, Schema};
 use roadbed_plan::value::{Type, Value};
 
-use super::{Dialect, Param, RenderedNode, RenderedOutput, render_count, render_node, type_name};
+use super::{Dialect, Param, ParentColumn, RenderedNode, RenderedOutput, render_count, render_node, type_name};
 
 const FILMS: RelationId = RelationId(1);
 const DIRECTORS: RelationId = RelationId(3);
@@ -36,6 +36,8 @@ fn node(source: u32, relation: RelationId, outputs: Vec<Output>) -> Node {
         view: None,
         call: None,
         outputs,
+        joins: Vec::new(),
+        grouped: false,
         condition: None,
         order: Vec::new(),
         limit: None,
@@ -62,6 +64,8 @@ fn films() -> Node {
                 many: false,
                 node: Box::new(director),
                 link: Link::Direct(vec![(ColumnId(2), ColumnId(1))]),
+                parent: SourceId(0),
+                optional: false,
             }),
             Output::Embed(EmbedNode {
                 name: "actors".into(),
@@ -74,6 +78,8 @@ fn films() -> Node {
                     parent: vec![(ColumnId(1), ColumnId(1))],
                     child: vec![(ColumnId(2), ColumnId(1))],
                 },
+                parent: SourceId(0),
+                optional: false,
             }),
         ],
     );
@@ -95,12 +101,12 @@ fn sqlite_reads_embedded_rows_by_further_statements() {
     );
     assert_eq!(rendered.hidden, 2);
     assert_eq!(rendered.params[1], Param::Limit(10));
-    let children: Vec<(&RenderedNode, &[(ColumnId, usize)])> = rendered
+    let children: Vec<(&RenderedNode, &[(ParentColumn, usize)])> = rendered
         .outputs
         .iter()
         .filter_map(|output| match output {
             RenderedOutput::Embed { child, parent, .. } => Some((&**child, parent.as_slice())),
-            RenderedOutput::Value { .. } | RenderedOutput::Json { .. } => None,
+            RenderedOutput::Value { .. } | RenderedOutput::Json { .. } | RenderedOutput::Spread { .. } => None,
         })
         .collect();
     let (director, actors) = (children[0], children[1]);
@@ -108,14 +114,14 @@ fn sqlite_reads_embedded_rows_by_further_statements() {
         director.0.sql,
         "select sqlite_1.\"name\" from \"directors\" as sqlite_1 where sqlite_1.\"id\" = ?1 limit 1"
     );
-    assert_eq!(director.0.params, [Param::Parent(ColumnId(2))]);
-    assert_eq!(director.1, [(ColumnId(2), 1)]);
+    assert_eq!(director.0.params, [Param::Parent((SourceId(0), ColumnId(2)))]);
+    assert_eq!(director.1, [((SourceId(0), ColumnId(2)), 1)]);
     assert_eq!(
         actors.0.sql,
         "select sqlite_2.\"name\" from \"actors\" as sqlite_2 join \"roles\" as sqlite_3 on sqlite_3.\"actor_id\" = sqlite_2.\"id\" \
          where sqlite_3.\"film_id\" = ?1 order by sqlite_2.\"name\" nulls last"
     );
-    assert_eq!(actors.1, [(ColumnId(1), 2)]);
+    assert_eq!(actors.1, [((SourceId(0), ColumnId(1)), 2)]);
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //! bound anew for each parent row.
 
 use roadbed_plan::query::RowsWanted;
-use roadbed_plan::schema::ColumnId;
 use roadbed_plan::value::{Type, Value, write_json, write_json_string};
 use roadbed_plan::{EngineError, Outcome};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -11,7 +10,7 @@ use rusqlite::{CachedStatement, Row, Statement, ToSql};
 use super::connect::Request;
 use super::error::{engine_error, internal};
 use super::functions::session_value;
-use crate::sql::{Param, Rendered, RenderedNode, RenderedOutput};
+use crate::sql::{Param, ParentColumn, Rendered, RenderedNode, RenderedOutput};
 
 /// A read as it travels to a reader's thread.
 pub(super) struct ReadWork {
@@ -108,7 +107,7 @@ impl ToSql for Stored<'_> {
 pub(super) struct Level<'c, 'n> {
     statement: CachedStatement<'c>,
     /// Numbers of the parameters that come from the parent's row, and which of its columns they are.
-    from_parent: Vec<(usize, ColumnId)>,
+    from_parent: Vec<(usize, ParentColumn)>,
     keys: Vec<Key<'c, 'n>>,
     /// Each row is its one value rather than an object.
     bare: bool,
@@ -124,7 +123,16 @@ struct Key<'c, 'n> {
 enum KeyValue<'c, 'n> {
     Column { index: usize, ty: &'n Type },
     Json { index: usize },
-    Embed { many: bool, level: Box<Level<'c, 'n>>, parent: &'n [(ColumnId, usize)] },
+    Embed { many: bool, child: Child<'c, 'n> },
+    /// Has a name for each of its arrays, so the key's own text is only what comes before the first name.
+    Spread { names: &'n [String], child: Child<'c, 'n> },
+}
+
+/// The rows that hang on a row.
+struct Child<'c, 'n> {
+    level: Box<Level<'c, 'n>>,
+    parent: &'n [(ParentColumn, usize)],
+    optional: bool,
 }
 
 impl<'c, 'n> Level<'c, 'n> {
@@ -196,7 +204,24 @@ impl<'c, 'n> Level<'c, 'n> {
         Ok(found)
     }
 
-    fn bind_parent(&mut self, row: &Row<'_>, columns: &[(ColumnId, usize)]) -> rusqlite::Result<()> {
+    /// Appends the values of each row to the arrays, one for each key.
+    fn append_values(&mut self, arrays: &mut [Vec<u8>]) -> Result<(), EngineError> {
+        let mut rows = self.statement.raw_query();
+        while let Some(row) = rows.next().map_err(engine_error)? {
+            let mut rest = &mut *arrays;
+            for key in &mut self.keys {
+                let (own, others) = rest.split_at_mut(key.width());
+                rest = others;
+                for array in &mut *own {
+                    array.push(if array.is_empty() { b'[' } else { b',' });
+                }
+                key.value.append(row, own)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn bind_parent(&mut self, row: &Row<'_>, columns: &[(ParentColumn, usize)]) -> rusqlite::Result<()> {
         for (number, column) in &self.from_parent {
             if let Some((_, index)) = columns.iter().find(|(known, _)| known == column) {
                 let value = ToSqlOutput::Borrowed(row.get_ref(*index)?);
@@ -209,18 +234,120 @@ impl<'c, 'n> Level<'c, 'n> {
 
 impl<'c, 'n> Key<'c, 'n> {
     fn open(request: Request<'c>, output: &'n RenderedOutput, first: bool) -> Result<Self, EngineError> {
-        let (name, value) = match output {
-            RenderedOutput::Value { name, ty, index } => (name, KeyValue::Column { index: *index, ty }),
-            RenderedOutput::Json { name, index } => (name, KeyValue::Json { index: *index }),
-            RenderedOutput::Embed { name, many, child, parent } => {
+        let mut text = vec![if first { b'{' } else { b',' }];
+        let mut named = |name: &str| {
+            write_json_string(&mut text, name);
+            text.push(b':');
+        };
+        let value = match output {
+            RenderedOutput::Value { name, ty, index } => {
+                named(name);
+                KeyValue::Column { index: *index, ty }
+            }
+            RenderedOutput::Json { name, index } => {
+                named(name);
+                KeyValue::Json { index: *index }
+            }
+            RenderedOutput::Embed { name, many, child, parent, optional } => {
+                named(name);
                 let level = Box::new(Level::open(request, child)?);
-                (name, KeyValue::Embed { many: *many, level, parent })
+                KeyValue::Embed { many: *many, child: Child { level, parent, optional: *optional } }
+            }
+            RenderedOutput::Spread { names, child, parent, optional } => {
+                let level = Box::new(Level::open(request, child)?);
+                KeyValue::Spread { names, child: Child { level, parent, optional: *optional } }
             }
         };
-        let mut text = vec![if first { b'{' } else { b',' }];
-        write_json_string(&mut text, name);
-        text.push(b':');
         Ok(Self { text, value })
+    }
+
+    /// How many keys of the object it stands for.
+    fn width(&self) -> usize {
+        match &self.value {
+            KeyValue::Column { .. } | KeyValue::Json { .. } | KeyValue::Embed { .. } => 1,
+            KeyValue::Spread { names, .. } => names.len(),
+        }
+    }
+}
+
+impl KeyValue<'_, '_> {
+    /// Appends what it is in `row`: to the one text, or of a spread to one text for each of its keys.
+    fn append(&mut self, row: &Row<'_>, texts: &mut [Vec<u8>]) -> Result<(), EngineError> {
+        match self {
+            KeyValue::Spread { child, .. } => {
+                for (text, array) in texts.iter_mut().zip(child.arrays(row)?) {
+                    text.extend_from_slice(&array);
+                }
+                Ok(())
+            }
+            KeyValue::Column { .. } | KeyValue::Json { .. } | KeyValue::Embed { .. } => match texts.first_mut() {
+                Some(text) => self.write(row, text),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn write(&mut self, row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), EngineError> {
+        match self {
+            KeyValue::Column { index, ty } => write_column(out, row.get_ref(*index).map_err(internal)?, ty),
+            KeyValue::Json { index } => match row.get_ref(*index).map_err(internal)? {
+                ValueRef::Text(text) => out.extend_from_slice(text),
+                ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => {
+                    out.extend_from_slice(b"null");
+                }
+            },
+            KeyValue::Embed { many, child } => {
+                if !*many {
+                    child.level.bind_parent(row, child.parent).map_err(internal)?;
+                    return child.level.write_first(out);
+                }
+                if child.is_missing(row)? {
+                    out.extend_from_slice(b"null");
+                    return Ok(());
+                }
+                child.level.bind_parent(row, child.parent).map_err(internal)?;
+                out.push(b'[');
+                child.level.write_rows(out, RowsWanted::Any)?;
+                out.push(b']');
+            }
+            KeyValue::Spread { names, child } => {
+                for (index, (name, array)) in names.iter().zip(child.arrays(row)?).enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    write_json_string(out, name);
+                    out.push(b':');
+                    out.extend_from_slice(&array);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Child<'_, '_> {
+    /// Whether the row that it hangs on is not there.
+    fn is_missing(&self, row: &Row<'_>) -> Result<bool, EngineError> {
+        let Some((_, index)) = self.parent.first().filter(|_| self.optional) else { return Ok(false) };
+        Ok(row.get_ref(*index).map_err(internal)? == ValueRef::Null)
+    }
+
+    /// An array for each key of its rows.
+    fn arrays(&mut self, row: &Row<'_>) -> Result<Vec<Vec<u8>>, EngineError> {
+        let width = self.level.keys.iter().map(Key::width).sum();
+        if self.is_missing(row)? {
+            return Ok(vec![b"null".to_vec(); width]);
+        }
+        let mut arrays = vec![Vec::new(); width];
+        self.level.bind_parent(row, self.parent).map_err(internal)?;
+        self.level.append_values(&mut arrays)?;
+        for array in &mut arrays {
+            if array.is_empty() {
+                array.push(b'[');
+            }
+            array.push(b']');
+        }
+        Ok(arrays)
     }
 }
 
@@ -230,25 +357,7 @@ fn write_object(keys: &mut [Key<'_, '_>], row: &Row<'_>, out: &mut Vec<u8>) -> R
     }
     for key in keys {
         out.extend_from_slice(&key.text);
-        match &mut key.value {
-            KeyValue::Column { index, ty } => write_column(out, row.get_ref(*index).map_err(internal)?, ty),
-            KeyValue::Json { index } => match row.get_ref(*index).map_err(internal)? {
-                ValueRef::Text(text) => out.extend_from_slice(text),
-                ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => {
-                    out.extend_from_slice(b"null");
-                }
-            },
-            KeyValue::Embed { many, level, parent } => {
-                level.bind_parent(row, parent).map_err(internal)?;
-                if *many {
-                    out.push(b'[');
-                    level.write_rows(out, RowsWanted::Any)?;
-                    out.push(b']');
-                } else {
-                    level.write_first(out)?;
-                }
-            }
-        }
+        key.value.write(row, out)?;
     }
     out.push(b'}');
     Ok(())

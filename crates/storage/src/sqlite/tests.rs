@@ -231,6 +231,8 @@ fn node(source: SourceId, relation: RelationId, outputs: Vec<Output>) -> Node {
         view: None,
         call: None,
         outputs,
+        joins: Vec::new(),
+        grouped: false,
         condition: None,
         order: Vec::new(),
         limit: None,
@@ -245,6 +247,8 @@ fn film_with_director() -> Node {
         many: false,
         node: Box::new(child),
         link: Link::Direct(vec![(ColumnId(4), ColumnId(1))]),
+        parent: SourceId::ROW,
+        optional: false,
     };
     let outputs = vec![
         value_output(SourceId::ROW, 1, "id", Type::Int4),
@@ -270,11 +274,14 @@ fn rows_come_out_as_json_with_their_embeds() {
     let world = World::seeded();
     let mut directors = node(SourceId(1), DIRECTORS, vec![value_output(SourceId(1), 2, "name", Type::Text)]);
     let titles = node(SourceId(2), FILMS, vec![value_output(SourceId(2), 2, "title", Type::Text)]);
+    let directors_source = directors.source;
     directors.outputs.push(Output::Embed(EmbedNode {
         name: "films".into(),
         many: true,
         node: Box::new(titles),
         link: Link::Direct(vec![(ColumnId(1), ColumnId(4))]),
+        parent: directors_source,
+        optional: false,
     }));
     let work = super::read_work(&world.schema, &directors, Some(roadbed_plan::query::Count::Exact), RowsWanted::Any);
     let outcome = super::read_as(&world.connection, &world.session, &work).unwrap();

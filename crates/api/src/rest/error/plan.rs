@@ -59,6 +59,10 @@ pub(super) fn answer(error: &PlanError, caller: Caller) -> Answer {
             Answer::new(S::BAD_REQUEST, "PGRST118", format!("A related order on '{to}' is not possible"))
                 .details(format!("'{from}' and '{to}' do not form a many-to-one or one-to-one relationship"))
         }
+        PlanError::AggregatesOff => {
+            Answer::new(S::BAD_REQUEST, "PGRST123", "Use of aggregate functions is not allowed")
+        }
+        PlanError::NotImplemented { what } => not_implemented(what, None),
         PlanError::UnknownConflictColumn { column, .. } => {
             Answer::new(S::BAD_REQUEST, "42703", format!("column \"{column}\" does not exist"))
         }

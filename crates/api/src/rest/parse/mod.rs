@@ -232,7 +232,7 @@ fn inside<'s>(top: &'s mut Selection, path: &[String]) -> Result<&'s mut Selecti
     for name in path {
         let embed = place.items.iter_mut().find_map(|item| match item {
             SelectItem::Embed(embed) if embed.name() == name => Some(embed),
-            SelectItem::Embed(_) | SelectItem::All | SelectItem::Field { .. } => None,
+            SelectItem::Embed(_) | SelectItem::All | SelectItem::Field { .. } | SelectItem::Aggregate(_) => None,
         });
         let missing = || RestError::Plan(PlanError::NotEmbedded { embed: name.clone() });
         place = &mut embed.ok_or_else(missing)?.selection;

@@ -1,6 +1,6 @@
 //! `select=`: columns, renames, casts, and embeds in embeds.
 
-use roadbed_plan::query::{Embed, SelectItem, Selection};
+use roadbed_plan::query::{AggregateFunction, Aggregation, Embed, SelectItem, Selection};
 
 use super::super::error::RestError;
 use super::field::{end_at, field, identifier, name};
@@ -39,11 +39,8 @@ fn spread(reader: &mut Reader<'_>) -> Parsed<SelectItem> {
             head(reader, None)
         })
     })?;
-    reader.refuse(RestError::NotImplemented {
-        what: format!("the columns of '{}' cannot be spread into its parent's yet", head.target),
-        instead: Some(format!("Embed them as an object: '{}(…)'.", head.target)),
-    });
-    children(reader, head)
+    let embed = children(reader, head)?;
+    Ok(SelectItem::Embed(Embed { spread: true, ..embed }))
 }
 
 fn embed(reader: &mut Reader<'_>) -> Parsed<SelectItem> {
@@ -53,16 +50,16 @@ fn embed(reader: &mut Reader<'_>) -> Parsed<SelectItem> {
             head(reader, alias)
         })
     })?;
-    children(reader, head)
+    children(reader, head).map(SelectItem::Embed)
 }
 
-fn children(reader: &mut Reader<'_>, head: Head) -> Parsed<SelectItem> {
+fn children(reader: &mut Reader<'_>, head: Head) -> Parsed<Embed> {
     reader.text("(")?;
     let items = reader.deeper(forest)?;
     reader.text(")")?;
     let selection = Selection { items, ..Selection::default() };
     let Head { alias, target, hint, inner } = head;
-    Ok(SelectItem::Embed(Embed { target, alias, hint, inner, selection }))
+    Ok(Embed { target, alias, hint, inner, spread: false, selection })
 }
 
 fn head(reader: &mut Reader<'_>, alias: Option<String>) -> Parsed<Head> {
@@ -124,45 +121,51 @@ fn column(reader: &mut Reader<'_>) -> Parsed<SelectItem> {
 }
 
 fn count(reader: &mut Reader<'_>) -> Parsed<SelectItem> {
-    alias(reader)?;
+    let alias = alias(reader)?;
     reader.text("count()")?;
-    cast(reader)?;
+    let result_cast = cast(reader)?;
     end(reader)?;
-    reader.refuse(RestError::Aggregate);
-    Ok(SelectItem::All)
+    let function = AggregateFunction::Count;
+    Ok(SelectItem::Aggregate(Aggregation { function, field: None, alias, cast: None, result_cast }))
 }
 
 fn plain(reader: &mut Reader<'_>) -> Parsed<SelectItem> {
     let alias = alias(reader)?;
     let field = field(reader)?;
     let cast_to = cast(reader)?;
-    let aggregate = reader.optional(|reader| {
-        reader.attempt(|reader| {
-            reader.text(".")?;
-            reader.either(
-                |reader| reader.text("sum"),
-                |reader| {
-                    reader.either(
-                        |reader| reader.text("avg"),
-                        |reader| reader.either(|reader| reader.text("count"), extreme),
-                    )
-                },
-            )?;
-            reader.text("()")
-        })
-    })?;
-    cast(reader)?;
+    let function = reader.optional(aggregate)?;
+    // Without a function a second cast is read and means nothing, as in PostgREST.
+    let result_cast = cast(reader)?;
     end(reader)?;
-    if aggregate.is_some() {
-        reader.refuse(RestError::Aggregate);
-    }
-    Ok(SelectItem::Field { field, alias, cast: cast_to })
+    Ok(match function {
+        None => SelectItem::Field { field, alias, cast: cast_to },
+        Some(function) => {
+            SelectItem::Aggregate(Aggregation { function, field: Some(field), alias, cast: cast_to, result_cast })
+        }
+    })
 }
 
-fn extreme(reader: &mut Reader<'_>) -> Parsed<()> {
+fn aggregate(reader: &mut Reader<'_>) -> Parsed<AggregateFunction> {
+    reader.attempt(|reader| {
+        reader.text(".")?;
+        let function = reader.either(
+            |reader| reader.text("sum").map(|()| AggregateFunction::Sum),
+            |reader| {
+                reader.either(
+                    |reader| reader.text("avg").map(|()| AggregateFunction::Avg),
+                    |reader| reader.either(|reader| reader.text("count").map(|()| AggregateFunction::Count), extreme),
+                )
+            },
+        )?;
+        reader.text("()")?;
+        Ok(function)
+    })
+}
+
+fn extreme(reader: &mut Reader<'_>) -> Parsed<AggregateFunction> {
     reader.either(
-        |reader| reader.attempt(|reader| reader.text("max")),
-        |reader| reader.attempt(|reader| reader.text("min")),
+        |reader| reader.attempt(|reader| reader.text("max").map(|()| AggregateFunction::Max)),
+        |reader| reader.attempt(|reader| reader.text("min").map(|()| AggregateFunction::Min)),
     )
 }
 

@@ -5,11 +5,22 @@ use pg_query::protobuf::FuncCall;
 use crate::expr::{Aggregate, Expr, Select, SourceId};
 use crate::value::{Type, Value};
 
-use super::calls::{only_arg, presence, row_object};
+use super::calls::{Call, only_arg, presence, row_object};
 use super::names::{Names, Place};
 use super::{At, ExprError, Read, Resolver};
 
 impl Resolver<'_> {
+    /// The aggregate called `function` over `args`, converted to what it takes.
+    ///
+    /// # Errors
+    /// When no aggregate of that name takes them.
+    pub fn aggregate(&self, function: &str, args: Vec<Expr>) -> Result<Aggregate, ExprError> {
+        let arg_names = vec![None; args.len()];
+        let call = Call { schema: None, name: function, args, arg_names, at: At::default() };
+        let (args, ty) = self.aggregate_overload(&call)?;
+        Ok(Aggregate { function: function.into(), args, distinct: false, filter: None, order: Vec::new(), ty })
+    }
+
     pub(super) fn read_aggregate(&self, name: &str, call: &FuncCall, names: &Names<'_>, at: At) -> Read<Expr> {
         let place = names.place.get();
         if place == Place::Aggregate {

@@ -70,6 +70,7 @@ fn rows_are_filtered_counted_and_embedded() {
             alias: None,
             hint: None,
             inner: false,
+            spread: false,
             selection: selection("name"),
         }));
         assert_eq!(

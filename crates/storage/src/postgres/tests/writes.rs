@@ -113,6 +113,7 @@ fn rows_are_updated_and_deleted() {
             alias: None,
             hint: None,
             inner: false,
+            spread: false,
             selection: selection("name"),
         }));
         let update = Update {
