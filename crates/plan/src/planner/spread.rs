@@ -21,10 +21,7 @@ impl Planner<'_> {
             node.outputs.push(Output::Spread(child));
             return Ok(());
         }
-        let pairs = match &child.link {
-            Link::Direct(pairs) => pairs,
-            Link::Junction { child: pairs, .. } => pairs,
-        };
+        let (Link::Direct(pairs) | Link::Junction { child: pairs, .. }) = &child.link;
         let relation = self.schema.relation(child.node.relation);
         let key = pairs.first().map(|(_, of_child)| column_expr(child.node.source, relation.column_by_id(*of_child)));
         for mut output in take(&mut child.node.outputs) {

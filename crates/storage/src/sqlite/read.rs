@@ -121,11 +121,22 @@ struct Key<'c, 'n> {
 }
 
 enum KeyValue<'c, 'n> {
-    Column { index: usize, ty: &'n Type },
-    Json { index: usize },
-    Embed { many: bool, child: Child<'c, 'n> },
+    Column {
+        index: usize,
+        ty: &'n Type,
+    },
+    Json {
+        index: usize,
+    },
+    Embed {
+        many: bool,
+        child: Child<'c, 'n>,
+    },
     /// Has a name for each of its arrays, so the key's own text is only what comes before the first name.
-    Spread { names: &'n [String], child: Child<'c, 'n> },
+    Spread {
+        names: &'n [String],
+        child: Child<'c, 'n>,
+    },
 }
 
 /// The rows that hang on a row.

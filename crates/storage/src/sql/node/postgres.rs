@@ -156,9 +156,8 @@ impl Renderer<'_> {
 /// JSON as `form` wants it; `is_text` says how the text gives it.
 fn json_term(text: String, is_text: bool, form: OutputForm) -> Term {
     let written = match form {
-        OutputForm::Columns => text.clone(),
         OutputForm::Json | OutputForm::Numbered if is_text => format!("({text})::json"),
-        OutputForm::Json | OutputForm::Numbered => text.clone(),
+        OutputForm::Columns | OutputForm::Json | OutputForm::Numbered => text.clone(),
     };
     Term { text: written, group: Some(text), is_json: true }
 }

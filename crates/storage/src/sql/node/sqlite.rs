@@ -141,7 +141,11 @@ impl Renderer<'_> {
             embed.parent_columns().take(1).for_each(|column| self.column(embed.parent, column));
             self.push(" is not null then ");
         }
-        self.push(if many { "(select '[' || coalesce(group_concat(j, ','), '') || ']' from (select " } else { "(select " });
+        self.push(if many {
+            "(select '[' || coalesce(group_concat(j, ','), '') || ']' from (select "
+        } else {
+            "(select "
+        });
         let groups = write(self);
         self.push(" as j from ");
         self.node_from(node, None);
