@@ -41,15 +41,13 @@ pub(super) struct Reader<'a> {
     /// Whether notes are taken; only a text that turned out wrong is read again with them.
     notes: bool,
     depth: usize,
-    /// What is well written, but cannot be done.
-    refusal: Option<RestError>,
 }
 
 /// Reads `text` by `grammar`; `name` is what messages call it. What follows the part that fits is ignored, as PostgREST does.
 pub(super) fn read<T>(name: &str, text: &str, grammar: impl Fn(&mut Reader<'_>) -> Parsed<T>) -> Result<T, RestError> {
     let mut reader = Reader::new(text, false);
     if let Ok(value) = grammar(&mut reader) {
-        return reader.refusal.map_or(Ok(value), Err);
+        return Ok(value);
     }
     match grammar(&mut Reader::new(text, true)) {
         Ok(value) => Ok(value),
@@ -62,16 +60,11 @@ pub(super) fn read<T>(name: &str, text: &str, grammar: impl Fn(&mut Reader<'_>) 
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, notes: bool) -> Self {
-        Self { text, at: 0, note: Note::default(), notes, depth: 0, refusal: None }
+        Self { text, at: 0, note: Note::default(), notes, depth: 0 }
     }
 
     fn next(&self) -> Option<char> {
         self.text[self.at..].chars().next()
-    }
-
-    /// Notes that the request asks for something that cannot be done, and reads on.
-    pub(super) fn refuse(&mut self, error: RestError) {
-        self.refusal.get_or_insert(error);
     }
 
     fn accept(&mut self, length: usize) {
