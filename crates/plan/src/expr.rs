@@ -38,7 +38,8 @@ pub enum Expr {
         column: ColumnId,
         ty: Type,
     },
-    /// The n-th output of a [`Source::Select`], or of a common table expression.
+    /// The n-th output of a [`Source::Select`], or of a common table expression; [`Expr::WHOLE_ROW`] is a relation's row
+    /// as an argument, for engines that call functions themselves.
     Output {
         source: SourceId,
         index: u32,
@@ -289,6 +290,9 @@ pub struct StatementConflict {
 }
 
 impl Expr {
+    /// The index of an [`Expr::Output`] that is all of a row.
+    pub const WHOLE_ROW: u32 = u32::MAX;
+
     pub fn value(value: Value, ty: Type) -> Self {
         Self::Value { value, ty }
     }

@@ -105,7 +105,11 @@ impl<'a> Rights<'a> {
 
 /// The rights that a plan needs, in the order in which PostgreSQL would ask for them.
 #[derive(Default)]
-pub(super) struct Needs(RefCell<Vec<Need>>);
+pub(super) struct Needs {
+    relations: RefCell<Vec<Need>>,
+    /// Functions that it runs, by their places in the schema.
+    functions: RefCell<Vec<usize>>,
+}
 
 struct Need {
     relation: RelationId,
@@ -119,17 +123,22 @@ pub(super) struct NeedSlot(usize);
 
 impl Needs {
     pub(super) fn add(&self, relation: &Relation, privilege: Privilege, columns: Vec<ColumnId>) -> NeedSlot {
-        let mut needs = self.0.borrow_mut();
+        let mut needs = self.relations.borrow_mut();
         needs.push(Need { relation: relation.id, privilege, columns });
         NeedSlot(needs.len() - 1)
     }
 
+    pub(super) fn add_function(&self, index: usize) {
+        self.functions.borrow_mut().push(index);
+    }
+
     pub(super) fn forget(&self) {
-        self.0.borrow_mut().clear();
+        self.relations.borrow_mut().clear();
+        self.functions.borrow_mut().clear();
     }
 
     pub(super) fn extend(&self, slot: NeedSlot, more: impl IntoIterator<Item = ColumnId>) {
-        self.0.borrow_mut()[slot.0].columns.extend(more);
+        self.relations.borrow_mut()[slot.0].columns.extend(more);
     }
 }
 
@@ -146,13 +155,16 @@ impl<'a> Planner<'a> {
         if self.capabilities.enforces_access {
             return Ok(());
         }
-        for need in self.needs.0.borrow().iter() {
+        for need in self.needs.relations.borrow().iter() {
             let relation = self.schema.relation(need.relation);
             self.authorize_schema(&relation.schema)?;
             if !self.rights.may(relation, need.privilege, &need.columns) {
                 let kind = if relation.is_view() { "view" } else { "table" };
                 return Err(denied(kind, &relation.name));
             }
+        }
+        for index in self.needs.functions.borrow().iter() {
+            self.authorize_function(&self.schema.functions[*index])?;
         }
         Ok(())
     }

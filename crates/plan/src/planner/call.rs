@@ -2,6 +2,7 @@
 
 mod arguments;
 mod body;
+mod computed;
 mod overload;
 
 use crate::error::{DatabaseError, PlanError};

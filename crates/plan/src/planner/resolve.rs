@@ -129,12 +129,17 @@ impl<'a> Planner<'a> {
 
     /// A column, or the place inside it that the path leads to.
     pub(super) fn field(&self, place: Place<'a>, field: &Field) -> Result<Expr, PlanError> {
-        let column = column_named(place.relation, &field.column)?;
-        let mut expr = column_expr(place.source, column);
+        let mut expr = match place.relation.column(&field.column) {
+            Some(column) => column_expr(place.source, column),
+            None => match self.computed_column(place, &field.column)? {
+                Some(computed) => computed,
+                None => return Err(no_column(place.relation, &field.column)),
+            },
+        };
         if field.path.is_empty() {
             return Ok(expr);
         }
-        if !column.ty.is_json() {
+        if !expr.ty().is_json() {
             expr = Expr::call("to_jsonb", vec![expr], Type::Jsonb);
         }
         for step in &field.path {
@@ -321,18 +326,14 @@ fn field_name(field: &Field) -> String {
     last.unwrap_or(&field.column).clone()
 }
 
-/// The column called `name`, or PostgreSQL's error with the closest one.
-pub(super) fn column_named<'a>(relation: &'a Relation, name: &str) -> Result<&'a Column, PlanError> {
-    relation.column(name).ok_or_else(|| {
-        let error = DatabaseError::new("42703", format!("column {}.{name} does not exist", relation.name));
-        match closest_column(name, relation) {
-            None => error,
-            Some(found) => {
-                error.hint(format!("Perhaps you meant to reference the column \"{}.{found}\".", relation.name))
-            }
-        }
-        .into()
-    })
+/// PostgreSQL's error for a column that there is not, with the closest one.
+fn no_column(relation: &Relation, name: &str) -> PlanError {
+    let error = DatabaseError::new("42703", format!("column {}.{name} does not exist", relation.name));
+    match closest_column(name, relation) {
+        None => error,
+        Some(found) => error.hint(format!("Perhaps you meant to reference the column \"{}.{found}\".", relation.name)),
+    }
+    .into()
 }
 
 /// PostgreSQL offers a column when at most three letters, and at most half of them, are wrong.

@@ -263,6 +263,12 @@ impl Schema {
         self.names.get(&(schema.to_owned(), name.to_owned())).and_then(|id| self.relations.get(id))
     }
 
+    /// The relation whose rows have this type.
+    pub fn relation_of_row(&self, ty: &Type) -> Option<&Arc<Relation>> {
+        let Type::Other(_) = ty else { return None };
+        self.relations.values().find(|relation| relation.is_row_type(ty))
+    }
+
     /// Adds a relation under a new id, or replaces the one with its id.
     pub fn put(&mut self, relation: Relation) {
         if let Some(old) = self.relations.get(&relation.id) {
@@ -302,6 +308,15 @@ impl Relation {
     /// The primary key and the unique constraints.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         self.primary_key.iter().chain(&self.unique)
+    }
+
+    /// Whether `ty` is that of its rows: its name after its schema's, each perhaps in quotes.
+    pub fn is_row_type(&self, ty: &Type) -> bool {
+        let Type::Other(name) = ty else { return false };
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let after = |schema: &str| name.strip_prefix(schema).and_then(|rest| rest.strip_prefix('.'));
+        let rest = after(&self.schema).or_else(|| after(&quoted(&self.schema)));
+        rest.is_some_and(|rest| rest == self.name || rest == quoted(&self.name))
     }
 
     pub fn is_view(&self) -> bool {

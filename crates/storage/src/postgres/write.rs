@@ -265,6 +265,10 @@ impl<'s> Writer<'s> {
             ReturningPlan::Rows(node) => {
                 let mut read = Vec::new();
                 columns_read(node, node.source, &mut read);
+                if has_whole_row(node) {
+                    // A row as an argument has all of its columns, in their order.
+                    read = self.relation.columns.iter().map(|column| column.id).collect();
+                }
                 let columns: Vec<&Column> = read.iter().map(|id| self.relation.column_by_id(*id)).collect();
                 let list = if columns.is_empty() { "1".to_owned() } else { names(&columns, "t0.") };
                 self.push(&format!(" returning {list}) "));
@@ -283,6 +287,22 @@ fn joined(columns: &[&Column], write: impl Fn(&&Column) -> String) -> String {
 
 fn names(columns: &[&Column], before: &str) -> String {
     joined(columns, |column| format!("{before}{}", quote_identifier(&column.name)))
+}
+
+/// Whether a function takes a row of `node`, or of what is embedded in it, as its argument.
+fn has_whole_row(node: &Node) -> bool {
+    let mut found = false;
+    let mut look = |expr: &Expr| {
+        expr.walk(&mut |inner| found |= matches!(inner, Expr::Output { index: Expr::WHOLE_ROW, .. }));
+    };
+    node.condition.iter().for_each(&mut look);
+    node.order.iter().for_each(|order| look(&order.expr));
+    for output in &node.outputs {
+        if let Output::Value { expr, .. } = output {
+            look(expr);
+        }
+    }
+    found || node.embeds().any(|embed| has_whole_row(&embed.node))
 }
 
 /// Adds the columns of `source` that `node` needs, in itself and in what is embedded in it.

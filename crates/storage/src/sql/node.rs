@@ -151,10 +151,12 @@ impl Renderer<'_> {
     pub(super) fn json_node(&mut self, node: &Node, from: &str) {
         self.node_source(node);
         self.push("select ");
-        self.postgres_outputs(node, OutputForm::Json);
+        let columns = self.postgres_outputs(node, OutputForm::Json);
         self.push(" from ");
         self.node_from(node, Some(from));
+        self.node_joins(node);
         self.node_condition(node.condition.as_ref(), " where ");
+        self.node_groups(node, &columns.groups);
         self.node_page(node);
     }
 

@@ -218,7 +218,15 @@ impl<'s> Renderer<'s> {
 
     fn output_of(&mut self, source: SourceId, index: u32) {
         let alias = self.sources.get(&source).map_or_else(|| self.alias_of(source), |text| text.alias.clone());
-        self.qualified(&alias, &format!("c{index}"));
+        match self.sources.get(&source) {
+            Some(SourceText { relation: Some(relation), .. }) if index == Expr::WHOLE_ROW => {
+                // Of the rows that a statement has made, the database knows no type.
+                let relation = self.schema.relation(*relation);
+                let name = table_name(self.dialect, &relation.schema, &relation.name);
+                self.push(&format!("({alias}.*)::{name}"));
+            }
+            _ => self.qualified(&alias, &format!("c{index}")),
+        }
     }
 
     fn qualified(&mut self, alias: &str, name: &str) {

@@ -24,12 +24,18 @@ impl Planner<'_> {
             let none = Select { condition: Some(Expr::boolean(false)), ..nulls(row) };
             return Ok(if function.returns_set { none } else { nulls(row) });
         }
-        let body = self.secured_body(function, &arguments)?;
+        let body = self.secured_body(function, &arguments, SourceId::ROW)?;
         let body = self.with_columns(body, function, row)?;
         Ok(if function.returns_set { body } else { self.one_row(body, row) })
     }
 
-    fn secured_body(&self, function: &Function, arguments: &[Expr]) -> Result<Select, PlanError> {
+    /// `row` is the row that it is about, where its one argument is a row.
+    pub(super) fn secured_body(
+        &self,
+        function: &Function,
+        arguments: &[Expr],
+        row: SourceId,
+    ) -> Result<Select, PlanError> {
         let Some(mut body) = function.body.clone() else {
             return Err(PlanError::Unsupported {
                 what: format!("the function '{}'", function.signature()),
@@ -37,7 +43,7 @@ impl Planner<'_> {
                 instead: Some("Write it as one select, in 'language sql'.".into()),
             });
         };
-        let mut renamed = HashMap::from([(SourceId::ROW, SourceId::ROW)]);
+        let mut renamed = HashMap::from([(SourceId::ROW, row)]);
         body.rename_sources(&mut |id| *renamed.entry(id).or_insert_with(|| self.new_source()));
         if function.security_definer {
             body.for_each_expr_mut(&mut |expr| as_user(expr, &function.owner));

@@ -303,6 +303,9 @@ impl Resolver<'_> {
     fn read_indirection(&self, indirection: &AIndirection, names: &Names<'_>) -> Read<Expr> {
         let arg = required(indirection.arg.as_deref(), At::default())?;
         let at = location(arg).unwrap_or_default();
+        if let Some(field) = field_of_row(indirection, arg, names, at)? {
+            return Ok(field);
+        }
         let mut expr = self.read(arg, names)?;
         for step in &indirection.indirection {
             let Some(NodeEnum::AIndices(indices)) = &step.node else {
@@ -340,6 +343,24 @@ fn negated(expr: Expr) -> Expr {
         Expr::InSelect { expr, select, negated } => Expr::InSelect { expr, select, negated: !negated },
         Expr::InList { expr, list, negated } => Expr::InList { expr, list, negated: !negated },
         other => Expr::Not(Box::new(other)),
+    }
+}
+
+/// `$1.name` and `(t).name`: a column of an argument that is a row, or of a relation.
+fn field_of_row(indirection: &AIndirection, arg: &protobuf::Node, names: &Names<'_>, at: At) -> Read<Option<Expr>> {
+    let alias = match &arg.node {
+        Some(NodeEnum::ParamRef(param)) => format!("${}", param.number),
+        Some(NodeEnum::ColumnRef(column)) => match strings(&column.fields).as_slice() {
+            [name] => (*name).to_owned(),
+            _ => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    let [name] = strings(&indirection.indirection)[..] else { return Ok(None) };
+    let Some(item) = names.item(None, &alias, at)? else { return Ok(None) };
+    match item.column(name) {
+        Some(column) => Ok(Some(column.expr.clone())),
+        None => Err(ExprError::new(at, "42703", format!("column \"{name}\" not found in data type {alias}"))),
     }
 }
 

@@ -122,7 +122,7 @@ fn no_body(function: &Function, at: At) -> ExprError {
 }
 
 /// Whether a body is one expression and nothing else.
-fn is_plain(body: &Select) -> bool {
+pub(crate) fn is_plain(body: &Select) -> bool {
     let mut aggregated = false;
     for output in &body.outputs {
         output.expr.walk(&mut |expr| aggregated |= matches!(expr, Expr::Aggregate(_)));

@@ -27,6 +27,8 @@ use std::collections::BTreeSet;
 
 use pg_query::protobuf;
 
+pub(crate) use inline::is_plain;
+
 pub use functions::{AGGREGATES, FUNCTIONS, Kind, OPERATORS, Signature};
 
 use super::{FunctionArg, Relation, Schema};
@@ -105,7 +107,7 @@ impl<'a> Resolver<'a> {
         args: &[FunctionArg],
         returns: &Type,
     ) -> Result<Select, ExprError> {
-        let names = Scope::Args(args).names();
+        let names = self.names_of_args(args)?;
         let select = self.read_select(stmt, Some(&names))?;
         self.returning(select, returns)
     }
@@ -120,9 +122,22 @@ impl<'a> Resolver<'a> {
         args: &[FunctionArg],
         (returns, columns): (&Type, &[(String, Type)]),
     ) -> Result<Select, ExprError> {
-        let names = Scope::Args(args).names();
+        let names = self.names_of_args(args)?;
         let select = self.read_select(stmt, Some(&names))?;
         self.returning_rows(select, returns, columns)
+    }
+
+    /// A function's arguments. The columns of its only one, where that is a row, are those of [`SourceId::ROW`].
+    fn names_of_args<'n>(&self, args: &'n [FunctionArg]) -> Read<Names<'n>> {
+        let mut names = Scope::Args(args).names();
+        let [arg] = args else { return Ok(names) };
+        let Some(relation) = self.schema.relation_of_row(&arg.ty) else { return Ok(names) };
+        for alias in arg.name.as_deref().into_iter().chain(["$1"]) {
+            let mut item = Item::of_relation(relation, SourceId::ROW).renamed(alias, &[], At::default())?;
+            item.bare = false;
+            names.items.push(item);
+        }
+        Ok(names)
     }
 
     /// Reads an insert, update, delete or select. What it returns is nobody's.

@@ -268,7 +268,7 @@ impl Fold<'_> {
             self.schema.sequences.iter().filter(|(_, sequence)| sequence.owner.is_some_and(|(owner, _)| owner == id));
         found.extend(owned.flat_map(|(key, _)| self.defaults_from(key)));
         let has_row = |function: &&Arc<crate::schema::Function>| {
-            function.row == id || function.args.iter().any(|arg| self.relation_of_type(&arg.ty) == Some(id))
+            function.row == id || function.args.iter().any(|arg| self.schema.relation(id).is_row_type(&arg.ty))
         };
         let functions = self.schema.functions.iter().filter(has_row);
         found.extend(functions.map(|function| Object::Function((function.schema.clone(), function.signature()))));

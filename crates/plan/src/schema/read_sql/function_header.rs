@@ -75,7 +75,7 @@ impl Fold<'_> {
         (schema, name): (&str, &str),
         header: &Header,
     ) -> (FunctionResult, RelationId) {
-        if let Some(relation) = self.relation_of_type(&header.returns)
+        if let Some(relation) = self.schema.relation_of_row(&header.returns).map(|relation| relation.id)
             && header.columns.is_empty()
         {
             return (FunctionResult::Row, relation);
@@ -89,15 +89,6 @@ impl Fold<'_> {
         let row = Relation::of_function(id, (schema, name), columns);
         self.schema_mut().rows.insert(id, row.into());
         (result, id)
-    }
-
-    /// The relation whose rows have this type.
-    pub(super) fn relation_of_type(&self, ty: &Type) -> Option<RelationId> {
-        let Type::Other(name) = ty else { return None };
-        let is_named = |relation: &Relation| {
-            name.strip_prefix(&*relation.schema).and_then(|rest| rest.strip_prefix('.')) == Some(&relation.name)
-        };
-        self.schema.relations.values().find(|relation| is_named(relation)).map(|relation| relation.id)
     }
 }
 
