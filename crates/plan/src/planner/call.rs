@@ -47,6 +47,7 @@ impl<'a> Planner<'a> {
         let mut conditions: Vec<Expr> = node.condition.take().into_iter().collect();
         conditions.extend(self.conditions(place, &call.selection.filter, &node)?);
         node.condition = Expr::all(conditions);
+        self.check_grouping(place, &node, &call.selection, 0)?;
         node.forget_empty_embeds();
         let is_row = place.relation.column(Function::VALUE).is_none();
         if !is_row {
