@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::lock::Mutex;
+use serde_json::{Map, Value as Json};
 
-use crate::engine::{Engine, EngineError, MigrationError, Outcome};
+use crate::engine::{Engine, EngineError, MigrationError, Outcome, ProbedRow};
 use crate::error::PlanError;
 use crate::plan::{Plan, Work};
-use crate::planner::{self, Limits};
+use crate::planner::{self, Explanation, Limits, Probe};
 use crate::query::Query;
 use crate::schema::Schema;
 use crate::session::Session;
@@ -99,6 +100,28 @@ impl Database {
         self.reload_after(version).await.map_err(away)
     }
 
+    /// Why `query` may do what it does, with at most `most` rows of each kind and one more. Changes nothing.
+    ///
+    /// # Errors
+    /// When the rows cannot be read or a policy fails.
+    pub async fn explain(
+        &self,
+        session: &Session,
+        query: &Query,
+        most: u64,
+    ) -> Result<(Explanation, Vec<Vec<ProbedRow>>), EngineError> {
+        let (schema, capabilities) = (self.schema.load_full(), self.engine.capabilities());
+        let explanation = planner::explain(&schema, capabilities, &self.limits, (session, query, most));
+        let mut found = Vec::with_capacity(explanation.tests.len());
+        for test in &explanation.tests {
+            found.push(match &test.probe {
+                Probe::Plan(plan) => probed_rows(&self.engine.execute(plan).await?.body)?,
+                Probe::Rows(probe) => self.engine.probe(probe).await?,
+            });
+        }
+        Ok((explanation, found))
+    }
+
     fn plan(&self, session: &Session, query: Query) -> Result<Plan, PlanError> {
         planner::plan(self.schema.load_full(), self.engine.capabilities(), &self.limits, session, query)
     }
@@ -164,4 +187,17 @@ pub fn shaped(mut outcome: Outcome, work: &Work) -> Outcome {
         outcome.shape = call.shape;
     }
     outcome
+}
+
+/// The rows of a [`Probe::Plan`]: key columns begin with `=`, conditions are named by their numbers.
+fn probed_rows(body: &[u8]) -> Result<Vec<ProbedRow>, EngineError> {
+    let rows: Vec<Map<String, Json>> = serde_json::from_slice(body)
+        .map_err(|error| EngineError::Internal { reason: format!("rows cannot be read: {error}") })?;
+    let row = |row: Map<String, Json>| {
+        let key = row.iter().filter_map(|(name, value)| Some((name.strip_prefix('=')?.to_owned(), value.clone())));
+        let key = Json::Object(key.collect()).to_string();
+        let holds = (0..).map_while(|number: usize| row.get(&number.to_string()).map(Json::as_bool)).collect();
+        ProbedRow { key, holds }
+    };
+    Ok(rows.into_iter().map(row).collect())
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::error::DatabaseError;
 use crate::plan::{Plan, Shape};
+use crate::planner::RowProbe;
 use crate::schema::Schema;
 use crate::transaction::{Finished, Transaction};
 
@@ -31,6 +32,16 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// As [`Engine::execute`], for any of the plans; nothing of any of them stays then.
     async fn transact(&self, transaction: &Transaction) -> Result<Finished, EngineError>;
+
+    /// Tests policies one by one, to explain what they do; changes nothing. Only asked of engines that enforce access
+    /// themselves.
+    ///
+    /// # Errors
+    /// When a policy fails, or the rows cannot be read by the owner.
+    async fn probe(&self, probe: &RowProbe) -> Result<Vec<ProbedRow>, EngineError> {
+        let relation = &probe.schema.relation(probe.node.relation).name;
+        Err(EngineError::Internal { reason: format!("the policies of `{relation}` are the planner's to apply") })
+    }
 
     /// What exists now: read from the catalogs, or the fold of the migrations that were applied.
     async fn schema(&self) -> Result<Schema, MigrationError>;
@@ -134,6 +145,15 @@ pub struct Outcome {
     pub key: Vec<(String, String)>,
     /// What stands in `body`.
     pub shape: Shape,
+}
+
+/// One row that was asked for to explain policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProbedRow {
+    /// Its key, as a JSON object.
+    pub key: String,
+    /// What became of each condition; `None` is null.
+    pub holds: Vec<Option<bool>>,
 }
 
 /// Why an engine did not carry out a plan.

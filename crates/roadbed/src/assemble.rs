@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{HeaderMap, header};
 use roadbed_api::rest::{Rest, RestSettings, SafeLimits};
 use roadbed_auth::{AuthSettings, Authenticator, KeyError, RoleClaim};
 use roadbed_plan::engine::MigrationError;
 use roadbed_plan::planner::Limits;
 use roadbed_plan::schema::read_sql::SqlFile;
-use roadbed_plan::{Clock, Database, Engine, EngineError};
+use roadbed_plan::{Clock, Database, Engine, EngineError, Session};
 use roadbed_storage::ConnectOptions;
+use serde_json::{Map, Value as Json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -101,6 +103,31 @@ fn auth_settings(settings: &Settings) -> Result<AuthSettings, StartError> {
         role_claim: RoleClaim::parse(&settings.jwt.role_claim_key).map_err(StartError::RoleClaim)?,
         anonymous_role: Some(settings.rest.anon_role.clone()).filter(|role| !role.is_empty()),
     })
+}
+
+/// The caller that `who` names: claims as a JSON object, a token or API key, or a role.
+///
+/// # Errors
+/// When claims or token cannot be read, or the token does not hold.
+pub(crate) fn session_as(settings: &Settings, who: &str) -> miette::Result<Session> {
+    let auth = auth_settings(settings).map_err(|error| miette::miette!("{error}"))?;
+    let who = who.trim();
+    if who.starts_with('{') {
+        let mut claims: Map<String, Json> =
+            serde_json::from_str(who).map_err(|error| miette::miette!("the claims are not JSON: {error}"))?;
+        let role = auth.role_claim.find(&claims).or(auth.anonymous_role);
+        let role = role.ok_or_else(|| miette::miette!("the claims name no `role`, and nobody may be anonymous"))?;
+        claims.insert("role".into(), Json::String(role.clone()));
+        return Ok(Session::new(role, claims));
+    }
+    if who.matches('.').count() != 2 && !who.starts_with("sb_") {
+        let claims = Map::from_iter([("role".to_owned(), Json::String(who.to_owned()))]);
+        return Ok(Session::new(who, claims));
+    }
+    let authenticator = Authenticator::new(auth, Clock::System).map_err(|error| miette::miette!("{error}"))?;
+    let token = format!("Bearer {who}").parse().map_err(|_| miette::miette!("the token has characters of no token"))?;
+    let headers = HeaderMap::from_iter([(header::AUTHORIZATION, token)]);
+    authenticator.session(&headers).map_err(|error| miette::miette!("the token is not valid: {error}"))
 }
 
 impl Server {

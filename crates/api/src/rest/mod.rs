@@ -11,3 +11,15 @@ mod safe;
 pub use error::{Caller, RestError, TokenError};
 pub use routes::{Rest, RestSettings, routes};
 pub use safe::SafeLimits;
+
+/// What a request asks, for those who want to know more than its answer.
+///
+/// # Errors
+/// When the request does not follow the dialect's grammar.
+pub fn query_of(
+    settings: &RestSettings,
+    parts: &http::request::Parts,
+    body: axum::body::Bytes,
+) -> Result<roadbed_plan::Query, RestError> {
+    parse::request(settings, parts, body).map(|wanted| wanted.query)
+}

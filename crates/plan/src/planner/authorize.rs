@@ -17,7 +17,7 @@ use super::resolve::Place;
 /// What one role may do, by itself and through the roles whose rights it has.
 pub(super) struct Rights<'a> {
     roles: Vec<&'a str>,
-    superuser: bool,
+    pub(super) superuser: bool,
     bypasses_policies: bool,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Rights<'a> {
         self.owns(relation) || relation.grants.iter().any(|grant| self.holds(&grant.grantee))
     }
 
-    fn owns(&self, relation: &Relation) -> bool {
+    pub(super) fn owns(&self, relation: &Relation) -> bool {
         self.superuser || self.roles.contains(&relation.owner.as_str())
     }
 
@@ -130,6 +130,17 @@ impl Needs {
 
     pub(super) fn add_function(&self, index: usize) {
         self.functions.borrow_mut().push(index);
+    }
+
+    /// Each with its columns, in their order, for people to read.
+    pub(super) fn all(&self) -> Vec<(RelationId, Privilege, Vec<ColumnId>)> {
+        let needs = self.relations.borrow();
+        needs.iter().map(|need| (need.relation, need.privilege, need.columns.clone())).collect()
+    }
+
+    /// The functions, by their places in the schema.
+    pub(super) fn functions(&self) -> Vec<usize> {
+        self.functions.borrow().clone()
     }
 
     pub(super) fn forget(&self) {
@@ -307,7 +318,7 @@ impl<'a> Planner<'a> {
 
     /// A stored expression as part of this plan: its row is `row`, its other sources are new, and what it
     /// reads elsewhere is itself authorized.
-    fn instance(&self, stored: Expr, row: SourceId, open: &mut Vec<RelationId>) -> Result<Expr, PlanError> {
+    pub(super) fn instance(&self, stored: Expr, row: SourceId, open: &mut Vec<RelationId>) -> Result<Expr, PlanError> {
         let mut expr = stored;
         let mut renamed = HashMap::from([(SourceId::ROW, row)]);
         expr.rename_sources(&mut |id| *renamed.entry(id).or_insert_with(|| self.new_source()));

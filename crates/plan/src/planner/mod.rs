@@ -8,6 +8,7 @@ mod authorize;
 mod call;
 mod coerce;
 mod embed;
+mod explain;
 mod faults;
 mod generated;
 mod resolve;
@@ -31,6 +32,9 @@ use crate::session::Session;
 
 pub use access::{AccessRow, access_table, may_read};
 pub use access_changes::{AccessChange, Direction, access_changes};
+pub use explain::{
+    Explanation, Gate, GatePolicy, Probe, ProbedRows, RightExplained, RowProbe, RowTest, RowsTested, explain,
+};
 
 use authorize::{Needs, Rights};
 use faults::Faults;

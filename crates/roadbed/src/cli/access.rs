@@ -1,11 +1,11 @@
-//! `roadbed access show|diff`.
+//! `roadbed access show|explain|diff`.
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use roadbed_plan::planner::{AccessRow, access_table};
 
-use super::{Common, access_diff, report};
+use super::{Common, access_diff, access_explain, report};
 use crate::assemble::connect;
 
 #[derive(Debug, Args)]
@@ -27,6 +27,8 @@ enum AccessCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Which grant or policy allows or hides each row of a request; exits with 1 when something is hidden or refused
+    Explain(access_explain::Explain),
     /// What the migrations since a revision of git newly allow or forbid; exits with 1 when anything widened
     Diff(access_diff::Diff),
 }
@@ -35,6 +37,9 @@ pub(super) async fn run(access: &Access) -> miette::Result<ExitCode> {
     match &access.command {
         AccessCommand::Show { common, role, json } => {
             show(common, role.as_ref(), *json).await.map(|()| ExitCode::SUCCESS)
+        }
+        AccessCommand::Explain(explain) => {
+            Ok(access_explain::run(explain).await.unwrap_or_else(|error| report::failed_with_2(&error)))
         }
         AccessCommand::Diff(diff) => Ok(access_diff::run(diff).unwrap_or_else(|error| report::failed_with_2(&error))),
     }

@@ -3,6 +3,7 @@
 
 mod access;
 mod access_diff;
+mod access_explain;
 mod completions;
 mod db;
 mod dev;

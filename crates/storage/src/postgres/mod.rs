@@ -8,6 +8,7 @@ mod introspect;
 mod migrate;
 mod params;
 mod pool;
+mod probe;
 mod rows;
 mod script;
 #[cfg(test)]
@@ -19,7 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError};
+use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError, ProbedRow};
+use roadbed_plan::planner::RowProbe;
 use roadbed_plan::transaction::{Finished, Transaction};
 use roadbed_plan::{Capabilities, Clock, Engine, EngineError, Outcome, Plan, Schema};
 use tokio_postgres::Config;
@@ -115,6 +117,11 @@ impl Engine for PostgresEngine {
     async fn transact(&self, transaction: &Transaction) -> Result<Finished, EngineError> {
         // Its state is large, and callers hold it inside their own.
         Box::pin(execute::transact(&self.pool, &self.bounds(), transaction)).await
+    }
+
+    async fn probe(&self, probe: &RowProbe) -> Result<Vec<ProbedRow>, EngineError> {
+        let search_path = connect::search_path(self.options.search_path.iter().map(String::as_str));
+        probe::probe(&self.pool, &search_path, probe).await
     }
 
     async fn schema(&self) -> Result<Schema, MigrationError> {

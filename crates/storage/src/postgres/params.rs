@@ -52,7 +52,7 @@ impl ToSql for TextParam {
 }
 
 /// `{"a","b \"c\""}`
-fn array_literal(texts: &[String]) -> String {
+pub(super) fn array_literal(texts: &[String]) -> String {
     let mut literal = String::from("{");
     for (index, text) in texts.iter().enumerate() {
         if index > 0 {

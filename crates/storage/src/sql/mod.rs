@@ -14,7 +14,7 @@ mod type_code;
 
 pub(crate) use call::render_call;
 pub(crate) use dialect::{Dialect, quote_identifier, quote_text, table_name};
-pub(crate) use node::{RenderedNode, RenderedOutput, render_count, render_node};
+pub(crate) use node::{RenderedNode, RenderedOutput, render_count, render_node, render_rows};
 pub(crate) use postgres::type_name;
 pub(crate) use render::{Mode, Param, ParentColumn, Rendered, Renderer};
 pub(crate) use sqlite::collation;

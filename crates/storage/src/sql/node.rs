@@ -92,6 +92,26 @@ pub(crate) fn render_count(schema: &Schema, node: &Node, dialect: Dialect) -> Re
     renderer.finish()
 }
 
+/// The statement that reads the rows of `node` as `outputs` writes them; it is told the number of a parameter more.
+#[cfg(feature = "postgres")]
+pub(crate) fn render_rows(
+    schema: &Schema,
+    node: &Node,
+    dialect: Dialect,
+    outputs: impl FnOnce(usize) -> String,
+) -> Rendered {
+    let mut renderer = Renderer::new(schema, dialect, Mode::Statement);
+    renderer.node_source(node);
+    let start = renderer.sql.len();
+    renderer.push(" from ");
+    renderer.node_from(node, None);
+    renderer.node_condition(node.condition.as_ref(), " where ");
+    renderer.node_page(node);
+    let outputs = format!("select {}", outputs(renderer.params.len() + 1));
+    renderer.sql.insert_str(start, &outputs);
+    renderer.finish()
+}
+
 impl Renderer<'_> {
     /// Appends the select that reads `node`. `from` is SQL text for where its rows come from, when that is not its
     /// relation: the name of a common table with the rows that a write returned, for instance.

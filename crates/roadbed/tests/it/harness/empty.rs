@@ -28,6 +28,12 @@ impl EmptyDatabase {
         server.run(&format!("create database {}", self.name)).await;
     }
 
+    /// As [`Self::end`]; then runs `sql` on the server, for what belongs to no database.
+    pub(crate) async fn end_and_run(self, sql: &str) {
+        self.end().await;
+        postgres::server().expect("it was there").run(sql).await;
+    }
+
     pub(crate) async fn end(self) {
         let server = postgres::server().expect("it was there");
         server.run(&format!("drop database {} with (force)", self.name)).await;

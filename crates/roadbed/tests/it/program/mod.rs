@@ -1,6 +1,7 @@
 //! The program as people and supervisors use it: a process with arguments, files, signals and a port.
 
 mod access_diff;
+mod access_explain;
 mod commands;
 mod lint;
 mod serving;
