@@ -250,7 +250,7 @@ fn filters_take_every_operator() {
         ),
         (
             "GET /t?a=eq(any).{1,\"b c\"}&a=not.like(all).{a*,*b}",
-            "read public.t [*] where a = any[\"1\", \"b c\"] & !a ~~ all[\"a%\", \"%b\"]",
+            "read public.t [*] where a = any {1,\"b c\"} & !a ~~ all {a%,%b}",
         ),
         ("GET /t?a=eq.&a=eq.eq.1.2", "read public.t [*] where a = \"\" & a = \"eq.1.2\""),
         ("GET /t?d->a->>b=eq.x&d->0=is.null", "read public.t [*] where d->'a'->>'b' = \"x\" & d->0 is null"),
@@ -555,11 +555,6 @@ fn hostile_requests_are_refused_and_nothing_panics() {
         ("GET /%FF", "400 22021 invalid byte sequence for encoding \"UTF8\": 0xff"),
         ("GET /t?a=eq.%00", "400 22021 invalid byte sequence for encoding \"UTF8\": 0x00"),
         ("GET /t?a=eq.%zz%", "read public.t [*] where a = \"%zz%\""),
-        (
-            "GET /t?a=eq(any).b",
-            "400 22P02 malformed array literal: \"b\"; Array value must start with \"{\" or dimension information.",
-        ),
-        ("GET /t?a=eq(any).{a", "400 22P02 malformed array literal: \"{a\"; Unexpected end of input."),
     ]);
     let (parts, _) = parts("POST /t");
     let refused = request(&RestSettings::default(), &parts, Bytes::from_static(b"{\"a\":\"\xff\"}"));

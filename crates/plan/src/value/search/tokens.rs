@@ -1,5 +1,9 @@
 //! Words, numbers, addresses and paths in a text, cut as PostgreSQL's default text search parser cuts them.
 
+/// No address is longer.
+const LONGEST_ADDRESS: usize = 2048;
+const LONGEST_COMMENT: usize = 1 << 16;
+
 /// A part of a text that can be searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token<'a> {
@@ -19,7 +23,7 @@ pub(super) enum Dictionary {
 /// The tokens of `text` in their order. A compound is followed by its parts, an address with a path by its host and
 /// path.
 pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
-    let mut scanner = Scanner { text, at: 0, found: Vec::new() };
+    let mut scanner = Scanner { text, at: 0, after_blank: false, found: Vec::new() };
     while scanner.at < text.len() {
         scanner.step();
     }
@@ -29,6 +33,8 @@ pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// Whether what stands before is nothing that can be searched for.
+    after_blank: bool,
     found: Vec<Token<'a>>,
 }
 
@@ -41,8 +47,11 @@ impl<'a> Scanner<'a> {
             '&' => entity(rest),
             _ => None,
         };
+        let after_blank = std::mem::replace(&mut self.after_blank, false);
         if let Some(length) = skipped {
             self.at += length;
+        } else if let Some(length) = home(rest).filter(|_| !after_blank) {
+            self.take(length, Dictionary::Verbatim);
         } else if let Some(length) = path(rest) {
             self.take(length, Dictionary::Verbatim);
         } else if is_letter(first) || first.is_ascii_digit() {
@@ -52,6 +61,7 @@ impl<'a> Scanner<'a> {
             self.take(length, Dictionary::Verbatim);
         } else {
             self.at += first.len_utf8();
+            self.after_blank = true;
         }
     }
 
@@ -66,7 +76,10 @@ impl<'a> Scanner<'a> {
     }
 
     fn word_or_address(&mut self, rest: &'a str) {
-        if let Some(length) = protocol(rest) {
+        let number = number(rest);
+        if rest[..number].contains(['e', 'E']) {
+            self.take(number, Dictionary::Verbatim);
+        } else if let Some(length) = protocol(rest) {
             self.at += length;
         } else if let Some(length) = email(rest) {
             self.take(length, Dictionary::Verbatim);
@@ -100,7 +113,8 @@ impl<'a> Scanner<'a> {
             for part in parts {
                 self.push(part, dictionary_of(part));
             }
-            self.at += length;
+            // A dash behind a compound is no sign of a number.
+            self.at += length + usize::from(rest[length..].starts_with('-'));
             return;
         }
         let word = word_length(rest);
@@ -210,19 +224,15 @@ fn labels(text: &str) -> Vec<usize> {
 
 /// `www.example.com:80`; the last label has two letters or more.
 fn host(text: &str) -> Option<usize> {
-    let ends = labels(text);
+    let ends = labels(head(text, LONGEST_ADDRESS));
     for index in (1..ends.len()).rev() {
         let start = ends[index - 1] + 1;
         let last = &text[start..ends[index]];
         let letters = last.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(last.len());
-        let after = last[letters..].chars().next();
-        if letters < 2 || after.is_some_and(|c| c.is_ascii_digit()) {
+        if letters < 2 || last[letters..].starts_with(|c: char| c.is_ascii_digit()) {
             continue;
         }
         let end = start + letters;
-        if text[end..].starts_with(|c: char| is_letter(c) || c.is_ascii_digit()) {
-            continue;
-        }
         let port = text[end..].strip_prefix(':').map_or(0, digits);
         return Some(if port > 0 { end + 1 + port } else { end });
     }
@@ -230,19 +240,27 @@ fn host(text: &str) -> Option<usize> {
 }
 
 fn email(text: &str) -> Option<usize> {
-    let local = *labels(text).last()?;
+    let local = *labels(head(text, LONGEST_ADDRESS)).last()?;
     let host = host(text[local..].strip_prefix('@')?)?;
     Some(local + 1 + host)
 }
 
 /// `src/main.rs`: a name that goes on after a slash or dot.
 fn file(text: &str) -> Option<usize> {
-    let first = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
+    let first = word_length(text);
     let is_number = digits(text) == first;
+    let is_foreign = !text[..first].is_ascii() && dictionary_of(&text[..first]) == Dictionary::Words;
     let rest = &text[first..];
+    let separated = rest.starts_with('/') || (rest.starts_with('.') && !is_number);
     let goes_on = |rest: &str| rest[1..].starts_with(|c: char| c.is_ascii_alphanumeric());
-    let starts = first > 0 && !is_number && rest.starts_with(['/', '.']) && goes_on(rest);
-    starts.then(|| first + file_tail(rest))
+    (first > 0 && !is_foreign && separated && goes_on(rest)).then(|| first + file_tail(rest))
+}
+
+/// `~/lib` and `~name`
+fn home(text: &str) -> Option<usize> {
+    let rest = text.strip_prefix('~')?;
+    let named = rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    (named || path(rest).is_some()).then(|| 1 + file_tail(rest))
 }
 
 /// `/usr/lib`
@@ -276,19 +294,25 @@ fn is_url_character(c: char) -> bool {
 /// The length of a tag or comment of XML.
 fn tag(text: &str) -> Option<usize> {
     if let Some(rest) = text.strip_prefix("<!--") {
-        return rest.find("-->").map(|end| end + 7);
+        return head(rest, LONGEST_COMMENT).find("-->").map(|end| end + 7);
     }
     let name = text[1..].trim_start_matches(['/', '!', '?']);
-    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let after = name.find(|c: char| !is_name(c))?;
+    let ends = name[after..].starts_with(|c: char| c.is_whitespace() || matches!(c, '>' | '/' | '?'));
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !ends {
         return None;
     }
     let mut quote = None;
-    for (at, c) in text.char_indices() {
+    for (at, c) in head(text, LONGEST_COMMENT).char_indices().skip(1) {
         match (quote, c) {
             (None, '>') => return Some(at + 1),
             (None, '"' | '\'') => quote = Some(c),
+            (None, '!' | ':' | '=' | '#' | '/' | '&' | '?' | '%' | '~') => {}
+            (None, c) if is_name(c) || is_letter(c) || c.is_whitespace() => {}
+            (None, _) => return None,
             (Some(open), c) if open == c => quote = None,
-            (_, _) => {}
+            (Some(_), _) => {}
         }
     }
     None
@@ -296,16 +320,25 @@ fn tag(text: &str) -> Option<usize> {
 
 /// The length of `&amp;` or `&#38;`.
 fn entity(text: &str) -> Option<usize> {
-    let end = text.find(';')?;
-    let inside = &text[1..end];
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.' | '-' | '#');
+    let inside = &text[1..];
+    let inside = &inside[..inside.find(|c: char| !is_name(c))?];
+    let end = 1 + inside.len();
     let is_number = |digits: &str| !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
     let is_hexadecimal = |digits: &str| !digits.is_empty() && digits.chars().all(|c| c.is_ascii_hexdigit());
     let fits = match inside.strip_prefix('#') {
         Some(number) => is_number(number) || number.strip_prefix(['x', 'X']).is_some_and(is_hexadecimal),
-        None => {
-            inside.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | ':'))
-                && inside.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.' | '-'))
-        }
+        None => inside.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | ':')) && !inside.contains('#'),
     };
-    fits.then_some(end + 1)
+    (fits && text[end..].starts_with(';')).then_some(end + 1)
+}
+
+/// The first bytes of a text. What is looked for ahead of a word is bounded, so that no text takes more than its
+/// length times a constant.
+fn head(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
