@@ -328,7 +328,9 @@ fn entity(text: &str) -> Option<usize> {
     let is_hexadecimal = |digits: &str| !digits.is_empty() && digits.chars().all(|c| c.is_ascii_hexdigit());
     let fits = match inside.strip_prefix('#') {
         Some(number) => is_number(number) || number.strip_prefix(['x', 'X']).is_some_and(is_hexadecimal),
-        None => inside.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | ':')) && !inside.contains('#'),
+        None => {
+            inside.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | ':')) && !inside.contains('#')
+        }
     };
     (fits && text[end..].starts_with(';')).then_some(end + 1)
 }
