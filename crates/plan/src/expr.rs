@@ -575,6 +575,14 @@ impl Select {
         self.combined.iter().for_each(|(_, select)| select.for_each_caller_relation(visit));
     }
 
+    /// Calls `visit` on each relation that is read in this select's `from`, `with` and combined selects (not in those
+    /// within expressions).
+    pub fn for_each_relation(&self, visit: &mut dyn FnMut(RelationId)) {
+        self.with.iter().for_each(|common| common.select.for_each_relation(visit));
+        self.from.iter().for_each(|item| item.for_each_relation(visit));
+        self.combined.iter().for_each(|(_, select)| select.for_each_relation(visit));
+    }
+
     /// Whether this is the body of a function that reads with its owner's rights.
     pub fn reads_as_owner(&self) -> bool {
         self.from.iter().any(FromItem::reads_as_owner)
@@ -588,6 +596,26 @@ impl Select {
 }
 
 impl FromItem {
+    fn for_each_relation(&self, visit: &mut dyn FnMut(RelationId)) {
+        match self {
+            Self::Source { source, .. } => match source {
+                Source::Relation(relation) | Source::OwnerRelation(relation) | Source::Filtered { relation, .. } => {
+                    visit(*relation);
+                }
+                Source::View { relation, select } => {
+                    visit(*relation);
+                    select.for_each_relation(visit);
+                }
+                Source::Select(select) => select.for_each_relation(visit),
+                Source::Common(_) => {}
+            },
+            Self::Join { left, right, .. } => {
+                left.for_each_relation(visit);
+                right.for_each_relation(visit);
+            }
+        }
+    }
+
     fn reads_as_owner(&self) -> bool {
         match self {
             Self::Source { source, .. } => match source {

@@ -202,7 +202,10 @@ pub struct InsertPlan {
     pub relation: RelationId,
     /// The columns that the rows give.
     pub columns: Vec<ColumnId>,
+    /// Where there is a fault, those before it, the last with the values before it.
     pub rows: RowSource,
+    /// The body does not fit the columns. PostgreSQL reads value after value, and asks their domains as it does.
+    pub fault: Option<DatabaseError>,
     pub missing_default: bool,
     pub conflict: Option<ConflictPlan>,
     /// Tested on each inserted row, in this order.
@@ -244,7 +247,7 @@ pub struct ConflictPlan {
 pub struct UpdatePlan {
     pub relation: RelationId,
     pub columns: Vec<ColumnId>,
-    /// One row of values.
+    /// One row of values, up to the one at fault.
     pub row: RowSource,
     /// The body does not fit the columns. As PostgreSQL reads it for the first row that is to be changed, this is
     /// an error only when there is one.

@@ -158,30 +158,44 @@ impl Planner<'_> {
         Err(error.hint("Use an explicit ordering operator or modify the query.").into())
     }
 
-    /// The caller's rows with a value for each of `columns`.
+    /// The caller's rows with a value for each of `columns`, up to the first value that its column does not take, and
+    /// what is wrong with that.
     pub(super) fn rows(
         &self,
         rows: &Rows,
         columns: &[&Column],
         missing_default: bool,
         single: bool,
-    ) -> Result<RowSource, DatabaseError> {
+    ) -> (RowSource, Option<DatabaseError>) {
         if self.capabilities.reads_literals {
-            return Ok(RowSource::Json { text: rows.json.clone(), single });
+            return (RowSource::Json { text: rows.json.clone(), single }, None);
         }
-        let objects = objects(&rows.json)?;
+        let objects = match objects(&rows.json) {
+            Ok(objects) => objects,
+            Err(fault) => return (RowSource::Values(Vec::new()), Some(fault)),
+        };
         let missing = if missing_default { Cell::Default } else { Cell::Value(Value::Null) };
         let mut table = Vec::with_capacity(objects.len());
         for object in &objects {
-            let cells = columns.iter().map(|column| match object.get(column.name.as_str()) {
-                None => Ok(missing.clone()),
-                Some(raw) => {
-                    Ok(Cell::Value(value::from_json_member(&column.name, raw, &column.ty, &self.limits.clock)?))
+            let mut cells = Vec::with_capacity(columns.len());
+            for column in columns {
+                let cell = match object.get(column.name.as_str()) {
+                    None => Ok(missing.clone()),
+                    Some(raw) => {
+                        value::from_json_member(&column.name, raw, &column.ty, &self.limits.clock).map(Cell::Value)
+                    }
+                };
+                match cell {
+                    Ok(cell) => cells.push(cell),
+                    Err(fault) => {
+                        table.push(cells);
+                        return (RowSource::Values(table), Some(fault));
+                    }
                 }
-            });
-            table.push(cells.collect::<Result<Vec<_>, DatabaseError>>()?);
+            }
+            table.push(cells);
         }
-        Ok(RowSource::Values(table))
+        (RowSource::Values(table), None)
     }
 }
 

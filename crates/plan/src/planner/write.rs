@@ -2,7 +2,7 @@
 
 use crate::error::{DatabaseError, PlanError};
 use crate::expr::{Expr, SourceId};
-use crate::plan::{ConflictPlan, DeletePlan, InsertPlan, Node, ReturningPlan, RowCheck, RowSource, UpdatePlan};
+use crate::plan::{ConflictPlan, DeletePlan, InsertPlan, Node, ReturningPlan, RowCheck, UpdatePlan};
 use crate::query::{Conflict, Delete, Filter, Insert, Resolution, Returning, Selection, Update};
 use crate::schema::{Column, ColumnId, PolicyCommand, Privilege, Relation};
 
@@ -29,12 +29,15 @@ impl<'a> Planner<'a> {
         let conflict = conflict.map(|found| self.conflict(relation, &ids, found, reads)).transpose()?;
         // Values are read by whoever may write them only.
         self.authorize()?;
-        let rows = self.rows(&insert.rows, &columns, insert.missing_default, single)?;
-        self.authorize_sequences(relation, &ids)?;
+        let (rows, fault) = self.rows(&insert.rows, &columns, insert.missing_default, single);
+        if fault.is_none() {
+            self.authorize_sequences(relation, &ids)?;
+        }
         Ok(InsertPlan {
             relation: relation.id,
             columns: ids,
             rows,
+            fault,
             missing_default: insert.missing_default,
             conflict,
             checks,
@@ -117,10 +120,7 @@ impl<'a> Planner<'a> {
             self.literal_fault.take();
         }
         self.authorize()?;
-        let (row, fault) = match self.rows(&update.row, &columns, update.missing_default, true) {
-            Ok(row) => (row, None),
-            Err(fault) => (RowSource::Values(Vec::new()), Some(fault)),
-        };
+        let (row, fault) = self.rows(&update.row, &columns, update.missing_default, true);
         Ok(UpdatePlan {
             relation: relation.id,
             columns: ids,

@@ -32,6 +32,11 @@ impl Evaluated {
         position.and_then(|position| self.values.get(position)).cloned().unwrap_or(Value::Null)
     }
 
+    /// By the relation's columns, in their order.
+    pub(super) fn values(&self) -> Vec<Value> {
+        self.values.clone()
+    }
+
     /// All values that an insert can give.
     pub(super) fn given(&self, relation: &Relation) -> Vec<(ColumnId, Cow<'_, Value>)> {
         let columns = relation.columns.iter().zip(&self.values).filter(|(column, _)| !column.is_generated());

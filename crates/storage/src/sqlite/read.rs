@@ -200,9 +200,12 @@ impl<'c, 'n> Level<'c, 'n> {
         }
     }
 
-    /// Binds parameter 1 to `value` and appends the rows' objects, each with a comma before it unless it is the first.
-    pub(super) fn append_rows_of(&mut self, value: &dyn ToSql, out: &mut Vec<u8>) -> Result<u64, EngineError> {
-        self.statement.raw_bind_parameter(1, value).map_err(internal)?;
+    /// Binds the first parameters to `values` and appends the rows' objects, each with a comma before it unless it is
+    /// the first.
+    pub(super) fn append_rows_of(&mut self, values: &[&dyn ToSql], out: &mut Vec<u8>) -> Result<u64, EngineError> {
+        for (index, value) in values.iter().enumerate() {
+            self.statement.raw_bind_parameter(index + 1, value).map_err(internal)?;
+        }
         let mut found = 0;
         let mut rows = self.statement.raw_query();
         while let Some(row) = rows.next().map_err(engine_error)? {

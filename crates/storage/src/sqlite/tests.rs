@@ -183,6 +183,7 @@ fn insert(relation: RelationId, columns: &[u16], rows: Vec<Vec<Cell>>) -> Insert
         relation,
         columns: columns.iter().map(|id| ColumnId(*id)).collect(),
         rows: RowSource::Values(rows),
+        fault: None,
         missing_default: false,
         conflict: None,
         checks: Vec::new(),

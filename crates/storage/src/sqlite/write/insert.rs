@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use roadbed_plan::plan::{Cell, ConflictPlan, InsertPlan, RowCheck};
+use roadbed_plan::plan::{Cell, ConflictPlan, InsertPlan, Node, RowCheck};
 use roadbed_plan::query::Resolution;
 use roadbed_plan::schema::{ColumnId, Key, Relation};
 use roadbed_plan::{DatabaseError, EngineError, Value};
@@ -14,14 +14,17 @@ use super::super::diagnose;
 use super::super::foreign_keys::{self, Referenced, Touched, deferred};
 use super::super::read::Stored;
 use super::{
-    Candidate, Given, Refusal, Target, Written, failed_check, push_checks, push_placeholder, push_returning,
-    reads_tables, step_returning, update, values_of,
+    Body, Candidate, Given, Refusal, Target, Written, failed_check, push_checks, push_placeholder, push_returning,
+    reads_tables, returning, snapshot, step_returning, update, values_of,
 };
 use crate::sql::quote_identifier;
 
 pub(super) fn insert(target: Target<'_>, plan: &InsertPlan) -> Result<Written, EngineError> {
     let rows = values_of(&plan.rows)?;
     diagnose::check_domains(target, &plan.columns, rows)?;
+    if let Some(fault) = &plan.fault {
+        return Err(fault.clone().into());
+    }
     let merged = plan.conflict.as_ref().filter(|conflict| !conflict.columns.is_empty());
     if let Some(conflict) = merged {
         require_key(target.relation, &conflict.columns)?;
@@ -32,6 +35,7 @@ pub(super) fn insert(target: Target<'_>, plan: &InsertPlan) -> Result<Written, E
         target,
         plan,
         merged,
+        ahead: snapshot::needed(target, &plan.returning, &plan.columns),
         reads_tables: reads_tables(&plan.checks)
             || merged.is_some_and(|conflict| reads_tables(&conflict.checks) || reads_tables(&conflict.using)),
         taken: taken_ahead(target, plan, rows.len())?,
@@ -58,6 +62,8 @@ struct Inserting<'a, 'p> {
     plan: &'p InsertPlan,
     /// What to do with rows whose key exists, where a key was named.
     merged: Option<&'p ConflictPlan>,
+    /// What is given back, where it is read before anything is written.
+    ahead: Option<&'p Node>,
     /// Whether the row checks look at other rows: those that were there before the statement.
     reads_tables: bool,
     /// Values that sequences gave ahead, for columns that rows may leave to their default.
@@ -75,16 +81,47 @@ struct Inserting<'a, 'p> {
     first_values: Vec<(ColumnId, i64)>,
 }
 
+/// Answers that were read before the rows were written.
+enum Answers {
+    /// One for each row.
+    Each(Vec<Body>),
+    /// One for all of so many rows, which are sorted or limited.
+    All(Body, usize),
+}
+
+impl Answers {
+    /// The answer for the rows that were written; `None` where it was made for others too.
+    fn of(self, written: &[usize]) -> Option<Body> {
+        match self {
+            Self::All(body, rows) => (written.len() == rows).then_some(body),
+            Self::Each(answers) => {
+                let mut all = Body { json: vec![b'['], rows: 0 };
+                for answer in written.iter().filter_map(|index| answers.get(*index)).filter(|answer| answer.rows > 0) {
+                    if all.rows > 0 {
+                        all.json.push(b',');
+                    }
+                    all.json.extend_from_slice(&answer.json[1..answer.json.len() - 1]);
+                    all.rows += answer.rows;
+                }
+                all.json.push(b']');
+                Some(all)
+            }
+        }
+    }
+}
+
 /// A row that has passed what looks at it alone.
 struct Prepared {
     row: diagnose::Evaluated,
     /// Whether the existing row of the same key may become it, if there is one.
     change: Option<Result<(), EngineError>>,
+    /// The row as it will be.
+    values: Vec<Value>,
 }
 
 impl<'a> Inserting<'a, '_> {
     fn rows(&mut self, rows: &[Vec<Cell>]) -> Result<(), EngineError> {
-        if !self.reads_tables {
+        if !self.reads_tables && self.ahead.is_none() {
             return rows.iter().try_for_each(|cells| self.row(cells));
         }
         let mut prepared = Vec::with_capacity(rows.len());
@@ -96,13 +133,37 @@ impl<'a> Inserting<'a, '_> {
                 break;
             }
         }
+        let answers = self.answers_ahead(&prepared)?;
+        let mut written = Vec::new();
         for (index, row) in prepared.into_iter().enumerate() {
+            let count = self.written.rowids.len();
             if let Err(error) = row.and_then(|row| self.prepared_row(row)) {
                 self.give_back(index)?;
                 return Err(error);
             }
+            if self.written.rowids.len() > count {
+                written.push(index);
+            }
         }
+        self.written.body = answers.and_then(|answers| answers.of(&written));
         Ok(())
+    }
+
+    /// The answer for each row, in the case that it is written, as it reads before anything is.
+    fn answers_ahead(&self, prepared: &[Result<Prepared, EngineError>]) -> Result<Option<Answers>, EngineError> {
+        let Some(node) = self.ahead else { return Ok(None) };
+        let rows: Vec<_> = prepared.iter().filter_map(|row| row.as_ref().ok()).map(|row| row.values.clone()).collect();
+        if !returning::is_as_written(node) {
+            return Ok(returning::rows_ahead(self.target, node, &rows)?.map(|body| Answers::All(body, rows.len())));
+        }
+        let mut answers = Vec::with_capacity(rows.len());
+        for row in &rows {
+            match returning::rows_ahead(self.target, node, std::slice::from_ref(row))? {
+                Some(body) => answers.push(body),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(Answers::Each(answers)))
     }
 
     /// Sequences have served rows that were not reached.
@@ -130,13 +191,17 @@ impl<'a> Inserting<'a, '_> {
             Some(conflict) => self.existing(&row, conflict)?.map(|rowid| (rowid, conflict)),
             None => None,
         };
-        let change = existing.map(|(rowid, conflict)| {
+        let changed = existing.map(|(rowid, conflict)| {
             self.check_using(rowid, conflict)?;
             let values = self.merged_values(&row);
             let cells: Vec<_> = values.iter().map(|(id, cell)| (*id, cell)).collect();
-            diagnose::evaluate(self.target, &Candidate::Changed { rowid, cells: &cells }, &conflict.checks).map(|_| ())
+            diagnose::evaluate(self.target, &Candidate::Changed { rowid, cells: &cells }, &conflict.checks)
         });
-        Ok(Prepared { row, change })
+        let values = match &changed {
+            Some(Ok(changed)) => changed.values(),
+            Some(Err(_)) | None => row.values(),
+        };
+        Ok(Prepared { row, change: changed.map(|changed| changed.map(|_| ())), values })
     }
 
     fn prepared_row(&mut self, prepared: Prepared) -> Result<(), EngineError> {

@@ -4,6 +4,7 @@
 mod delete;
 mod insert;
 mod returning;
+mod snapshot;
 mod update;
 
 use std::borrow::Cow;

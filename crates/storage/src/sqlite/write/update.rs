@@ -11,8 +11,8 @@ use super::super::foreign_keys::{self, Touched, deferred};
 use super::super::read::Stored;
 use super::super::writer::execute;
 use super::{
-    Candidate, Refusal, Target, Written, failed_check, push_default, push_placeholder, push_returning, push_where,
-    reads_tables, step_returning, values_of,
+    Body, Candidate, Refusal, Target, Written, failed_check, push_default, push_placeholder, push_returning,
+    push_where, reads_tables, returning, snapshot, step_returning, values_of,
 };
 use crate::sql::{Param, Renderer, quote_identifier};
 
@@ -22,7 +22,11 @@ type Cells<'c> = [(ColumnId, &'c Cell)];
 pub(super) fn update(target: Target<'_>, plan: &UpdatePlan) -> Result<Written, EngineError> {
     if let Some(fault) = &plan.fault {
         let rows = target.rowids(plan.condition.as_ref())?;
-        return if rows.is_empty() { Ok(Written::default()) } else { Err(fault.clone().into()) };
+        if rows.is_empty() {
+            return Ok(Written::default());
+        }
+        diagnose::check_domains(target, &plan.columns, values_of(&plan.row)?)?;
+        return Err(fault.clone().into());
     }
     let cells: Vec<_> = match values_of(&plan.row)?.first() {
         Some(cells) => plan.columns.iter().copied().zip(cells).collect(),
@@ -45,8 +49,9 @@ pub(super) fn update(target: Target<'_>, plan: &UpdatePlan) -> Result<Written, E
         }
     }
     let checks = if before { &[] } else { &plan.checks[..] };
+    let body = answer_ahead(target, plan, &cells)?;
     match run(target, plan, &cells, checks) {
-        Ok(written) => Ok(written),
+        Ok(written) => Ok(Written { body, ..written }),
         Err(Refusal::Error(error)) => Err(error),
         Err(Refusal::Check(index)) => {
             let error = explain(target, plan, &cells)?;
@@ -57,6 +62,24 @@ pub(super) fn update(target: Target<'_>, plan: &UpdatePlan) -> Result<Written, E
             Err(error.unwrap_or_else(|| diagnose::by_message(target, &cause).into()))
         }
     }
+}
+
+/// The rows as they will be, where they are answered before they are written.
+fn answer_ahead(target: Target<'_>, plan: &UpdatePlan, cells: &Cells<'_>) -> Result<Option<Body>, EngineError> {
+    let Some(node) = snapshot::needed(target, &plan.returning, &plan.columns) else { return Ok(None) };
+    if cells.iter().any(|(_, cell)| matches!(cell, Cell::Default)) {
+        // A default may be another one when it is asked for again.
+        return Ok(None);
+    }
+    let mut rows = Vec::new();
+    for rowid in target.rowids(plan.condition.as_ref())? {
+        match diagnose::evaluate(target, &Candidate::Changed { rowid, cells }, &[]) {
+            Ok(row) => rows.push(row.values()),
+            // The statement will fail, and say why.
+            Err(_) => return Ok(None),
+        }
+    }
+    returning::rows_ahead(target, node, &rows)
 }
 
 /// Updates the row with this rowid and gives its rowid, which an update may change.
