@@ -243,12 +243,14 @@ impl<'a> Planner<'a> {
         open: &mut Vec<RelationId>,
     ) -> Result<Vec<Expr>, PlanError> {
         let Some(policies) = self.policies(place.relation, command) else { return Ok(Vec::new()) };
+        // PostgreSQL asks before it folds, and whether `using` or `with check` has a select is one to it.
+        let has_selects = policies.iter().filter(|policy| policy.using.is_some()).any(|policy| {
+            policy.using.as_ref().is_some_and(has_select) || policy.with_check.as_ref().is_some_and(has_select)
+        });
         // A permissive policy without `using` lets nothing through; a restrictive one holds nothing back.
         let (permissive, restrictive): (Vec<_>, Vec<_>) = policies.into_iter().partition(|policy| policy.permissive);
         let mut conditions = vec![Expr::any(permissive.into_iter().filter_map(|policy| policy.using).collect())];
         conditions.extend(restrictive.into_iter().filter_map(|policy| policy.using));
-        // Asked before folding, as PostgreSQL asks.
-        let has_selects = conditions.iter().any(has_select);
         let condition = Expr::And(conditions).folded();
         if condition.is_true() {
             return Ok(Vec::new());
