@@ -46,9 +46,9 @@ pub(super) fn rows_ahead(target: Target<'_>, node: &Node, rows: &[Vec<Value>]) -
     Ok(Some(Body { json, rows: found }))
 }
 
-/// Whether the rows come in the order in which they are written, and all of them.
+/// Whether the rows come in the order in which they are written, all of them and each by itself.
 pub(super) fn is_as_written(node: &Node) -> bool {
-    node.order.is_empty() && node.limit.is_none() && node.offset == 0
+    !node.grouped && node.order.is_empty() && node.limit.is_none() && node.offset == 0
 }
 
 /// Where the rows of an answer come from.

@@ -68,12 +68,13 @@ impl Changed<'_> {
 
     /// Whether what is around the rows of `node` is read from such a relation.
     fn within(&self, node: &Node) -> bool {
-        let mut expressions = node.condition.iter().chain(node.order.iter().map(|order| &order.expr));
-        expressions.any(|expr| self.read_by(expr))
-            || node.outputs.iter().any(|output| match output {
-                Output::Value { expr, .. } => self.read_by(expr),
-                Output::Embed(embed) => self.embedded(embed),
-            })
+        let expressions = node.condition.iter().chain(node.order.iter().map(|order| &order.expr));
+        let values = node.outputs.iter().filter_map(|output| match output {
+            Output::Value { expr, .. } => Some(expr),
+            Output::Embed(_) | Output::Spread(_) => None,
+        });
+        let mut read = expressions.chain(values);
+        read.any(|expr| self.read_by(expr)) || node.embeds().any(|embed| self.embedded(embed))
     }
 
     fn embedded(&self, embed: &EmbedNode) -> bool {
