@@ -340,7 +340,7 @@ impl<'a> Planner<'a> {
                 let check = asker.gates_reading((PolicyCommand::Update, Half::Check), reads);
                 let columns: Vec<&Column> =
                     update.row.columns.iter().filter_map(|name| relation.column(name)).collect();
-                let row = self.rows(&update.row, &columns, update.missing_default, true)?;
+                let row = whole(self.rows(&update.row, &columns, update.missing_default, true))?;
                 let ids = columns.iter().map(|column| column.id).collect();
                 let changed = asker.changed(&update.filter, &check, (ids, row))?;
                 Ok(vec![asker.existing(&update.filter, &using)?, changed])
@@ -351,12 +351,17 @@ impl<'a> Planner<'a> {
                 let columns: Vec<&Column> =
                     insert.rows.columns.iter().filter_map(|name| relation.column(name)).collect();
                 let single = insert.rows.json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-                let rows = self.rows(&insert.rows, &columns, insert.missing_default, single)?;
+                let rows = whole(self.rows(&insert.rows, &columns, insert.missing_default, single))?;
                 let ids: Vec<ColumnId> = columns.iter().map(|column| column.id).collect();
                 Ok(vec![asker.new_rows(&gates, (&ids, rows))?])
             }
         }
     }
+}
+
+/// The rows of a body, unless one of its values is at fault.
+fn whole((rows, fault): (RowSource, Option<DatabaseError>)) -> Result<RowSource, DatabaseError> {
+    fault.map_or(Ok(rows), Err)
 }
 
 fn reads_rows(relation: &Relation, returning: &Returning) -> bool {
