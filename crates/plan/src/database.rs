@@ -41,7 +41,9 @@ impl Database {
     /// # Errors
     /// When the engine cannot tell its schema.
     pub async fn open(engine: Arc<dyn Engine>, limits: Limits) -> Result<Self, MigrationError> {
-        let schema = ArcSwap::from_pointee(engine.schema().await?);
+        let mut schema = engine.schema().await?;
+        schema.trace_views();
+        let schema = ArcSwap::from_pointee(schema);
         Ok(Self { engine, schema, limits, reloading: Mutex::new(()) })
     }
 
@@ -172,7 +174,9 @@ impl Database {
     /// # Errors
     /// When the engine cannot tell it; the old one stays.
     pub async fn reload(&self) -> Result<(), MigrationError> {
-        self.schema.store(Arc::new(self.engine.schema().await?));
+        let mut schema = self.engine.schema().await?;
+        schema.trace_views();
+        self.schema.store(Arc::new(schema));
         Ok(())
     }
 

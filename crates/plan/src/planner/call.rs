@@ -43,17 +43,19 @@ impl<'a> Planner<'a> {
 
     /// What is taken of the answer. No right to a relation is needed for it: the rows are the function's.
     fn called_node(&self, place: Place<'a>, call: &Call) -> Result<Node, PlanError> {
+        self.check_aggregates(&call.selection)?;
         let mut node = self.unfiltered_node(place, &call.selection, 0)?;
         let mut conditions: Vec<Expr> = node.condition.take().into_iter().collect();
         conditions.extend(self.conditions(place, &call.selection.filter, &node)?);
         node.condition = Expr::all(conditions);
         self.check_grouping(place, &node, &call.selection, 0)?;
         node.forget_empty_embeds();
+        self.check_grouping(place, &node, &call.selection, 0)?;
         let is_row = place.relation.column(Function::VALUE).is_none();
         if !is_row {
             // Whatever was selected, the value itself is the answer.
             let all = crate::query::Selection { items: vec![SelectItem::All], ..crate::query::Selection::default() };
-            node.outputs = self.unfiltered_node(place, &all, 0)?.outputs;
+            (node.outputs, node.grouped) = (self.unfiltered_node(place, &all, 0)?.outputs, false);
         }
         Ok(node)
     }

@@ -4,7 +4,7 @@ use crate::error::{PlanError, RelationshipCandidate};
 use crate::expr::{Expr, FromItem, Source};
 use crate::plan::{EmbedNode, Link};
 use crate::query::Embed;
-use crate::schema::{ColumnId, ForeignKey, Key, Privilege, Relation};
+use crate::schema::{ColumnId, ForeignKey, Privilege, Relation};
 use crate::value::Type;
 
 use super::Planner;
@@ -60,37 +60,47 @@ impl<'a> Planner<'a> {
                     closest: closest.filter(|closest| *closest != embed.target).map(str::to_owned),
                 })
             }
-            _ => Err(PlanError::AmbiguousRelationship {
-                from: from.name.clone(),
-                to: embed.target.clone(),
-                candidates: found.iter().map(Relationship::candidate).collect(),
-            }),
+            _ => {
+                found.sort_by_key(Relationship::rank);
+                Err(PlanError::AmbiguousRelationship {
+                    from: from.name.clone(),
+                    to: embed.target.clone(),
+                    candidates: found.iter().map(Relationship::candidate).collect(),
+                })
+            }
         }
     }
 
     /// Every way from `from` to a relation of its schema that the caller may know of.
     fn relationships(&self, from: &'a Relation) -> Vec<Relationship<'a>> {
         let is_known = |relation: &Relation| relation.schema == from.schema && self.rights.may_see(relation);
+        let keys = self.schema.foreign_keys().filter(|(holder, ..)| self.rights.may_see(holder));
+        let keys: Vec<(&Relation, &ForeignKey, bool)> = keys.collect();
         let mut found = Vec::new();
-        for key in &from.foreign_keys {
-            let to = self.schema.relation(key.target);
-            let unique = is_unique(from, &key.columns);
-            found.push(Relationship { from, to, path: Path::ToParent { key, unique } });
+        for &(_, key, unique) in keys.iter().filter(|(holder, ..)| holder.id == from.id) {
+            found.push(Relationship {
+                from,
+                to: self.schema.relation(key.target),
+                path: Path::ToParent { key, unique },
+            });
         }
-        for relation in self.schema.relations.values().filter(|relation| self.rights.may_see(relation)) {
-            for key in relation.foreign_keys.iter().filter(|key| key.target == from.id) {
-                let unique = is_unique(relation, &key.columns);
-                found.push(Relationship { from, to: relation, path: Path::ToChild { key, unique } });
-                for far in relation.foreign_keys.iter().filter(|far| far.name != key.name) {
-                    if is_junction(relation, key, far) {
-                        let path = Path::Junction { junction: relation, near: key, far };
-                        found.push(Relationship { from, to: self.schema.relation(far.target), path });
-                    }
+        for &(holder, key, unique) in keys.iter().filter(|(_, key, _)| key.target == from.id) {
+            found.push(Relationship { from, to: holder, path: Path::ToChild { key, unique } });
+            for &(_, far, _) in keys.iter().filter(|(other, ..)| other.id == holder.id) {
+                if far.name != key.name && self.is_junction(holder, key, far) {
+                    let path = Path::Junction { junction: holder, near: key, far };
+                    found.push(Relationship { from, to: self.schema.relation(far.target), path });
                 }
             }
         }
         found.retain(|relationship| is_known(relationship.to));
         found
+    }
+
+    /// A junction's primary key holds both foreign keys.
+    fn is_junction(&self, relation: &Relation, near: &ForeignKey, far: &ForeignKey) -> bool {
+        let columns = || near.columns.iter().chain(&far.columns);
+        self.schema.primary_key(relation).is_some_and(|key| columns().all(|column| key.contains(column)))
     }
 
     fn link(&self, relationship: &Relationship<'a>) -> Result<Link, PlanError> {
@@ -134,23 +144,6 @@ fn equalities(left: Place<'_>, right: Place<'_>, pairs: &[(ColumnId, ColumnId)])
     pairs.iter().map(|(a, b)| Expr::call("=", vec![column(left, *a), column(right, *b)], Type::Bool)).collect()
 }
 
-/// Whether at most one row can have the same values in `columns`.
-fn is_unique(relation: &Relation, columns: &[ColumnId]) -> bool {
-    relation.keys().any(|key| same_columns(key, columns))
-}
-
-fn same_columns(key: &Key, columns: &[ColumnId]) -> bool {
-    key.columns.len() == columns.len() && key.columns.iter().all(|column| columns.contains(column))
-}
-
-/// A junction's primary key holds both foreign keys.
-fn is_junction(relation: &Relation, near: &ForeignKey, far: &ForeignKey) -> bool {
-    relation
-        .primary_key
-        .as_ref()
-        .is_some_and(|key| near.columns.iter().chain(&far.columns).all(|column| key.columns.contains(column)))
-}
-
 impl Relationship<'_> {
     fn is_many(&self) -> bool {
         match self.path {
@@ -174,7 +167,10 @@ impl Relationship<'_> {
                 Path::ToChild { key, .. } => names_relation && (self.is_far_column(hint) || key.name == hint),
                 Path::Junction { junction, near, .. } => names_relation && (junction.name == hint || near.name == hint),
             },
-            (false, None) => names_relation || self.is_constraint(target) || self.is_near_column(target),
+            // Keys and columns name tables only: views show them in more ways than one.
+            (false, None) => {
+                names_relation || !self.to.is_view() && (self.is_constraint(target) || self.is_near_column(target))
+            }
             (false, Some(hint)) => {
                 names_relation
                     && (self.is_constraint(hint)
@@ -215,6 +211,21 @@ impl Relationship<'_> {
             Path::Junction { junction, .. } => junction.name == name,
             Path::ToParent { .. } | Path::ToChild { .. } => false,
         }
+    }
+
+    /// Where it stands among candidates: PostgREST's order.
+    fn rank(&self) -> (String, usize, String, Vec<ColumnId>) {
+        let (kind, name, columns) = match self.path {
+            Path::ToChild { key, unique: false } => (0, key.name.clone(), &key.columns),
+            Path::ToParent { key, unique: false } => (1, key.name.clone(), &key.columns),
+            Path::ToChild { key, unique: true } | Path::ToParent { key, unique: true } => {
+                (2, key.name.clone(), &key.columns)
+            }
+            Path::Junction { junction, near, far } => {
+                (3, format!("{} {} {}", junction.name, near.name, far.name), &near.columns)
+            }
+        };
+        (self.to.name.clone(), kind, name, columns.clone())
     }
 
     fn candidate(&self) -> RelationshipCandidate {

@@ -78,7 +78,7 @@ impl<'a> Planner<'a> {
         conflict: &Conflict,
     ) -> Result<Option<(Vec<ColumnId>, Resolution)>, PlanError> {
         let Some(names) = &conflict.columns else {
-            return Ok(relation.primary_key.as_ref().map(|key| (key.columns.clone(), conflict.resolution)));
+            return Ok(self.schema.primary_key(relation).map(|key| (key.to_vec(), conflict.resolution)));
         };
         let mut columns = Vec::with_capacity(names.len());
         for name in names {
@@ -191,7 +191,7 @@ impl<'a> Planner<'a> {
         match returning {
             Returning::Nothing => Ok(ReturningPlan::Nothing),
             Returning::Key => {
-                let columns = relation.primary_key.as_ref().map_or_else(Vec::new, |key| key.columns.clone());
+                let columns = self.schema.primary_key(relation).map_or_else(Vec::new, <[ColumnId]>::to_vec);
                 if !columns.is_empty() {
                     self.needs.add(relation, Privilege::Select, columns.clone());
                 }

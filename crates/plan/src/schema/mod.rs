@@ -7,11 +7,14 @@ mod access;
 pub mod lint;
 pub mod read_expr;
 pub mod read_sql;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use access::{DefaultPrivilege, DefaultPrivilegeObject, Grant, Grantee, Policy, PolicyCommand, Privilege, Role};
+
+pub use views::{ViewedKey, Views};
 
 use crate::expr::{Expr, Select};
 use crate::value::{DomainType, EnumType, Type};
@@ -44,6 +47,8 @@ pub struct Schema {
     pub default_privileges: Vec<DefaultPrivilege>,
     pub sequences: BTreeMap<(String, String), Sequence>,
     pub next_relation: u32,
+    /// What views show of the keys of tables; see [`Schema::trace_views`].
+    pub views: Views,
     /// What has the body of a `language sql` function in it, by the function's schema and signature. Only the fold of
     /// migrations keeps it.
     pub calls: BTreeSet<((String, String), read_sql::Object)>,

@@ -4,6 +4,7 @@
 
 mod fold;
 mod functions;
+mod rules;
 mod types;
 
 use futures_util::future::{join3, try_join_all};
@@ -69,6 +70,8 @@ const CONSTRAINTS: &str = concat!(
     "from pg_constraint k join pg_namespace n on n.oid = k.connamespace ",
     "left join pg_index i on i.indexrelid = k.conindid and k.contype = 'u' ",
     "where k.contype in ('p', 'u', 'f') and k.conrelid <> 0 and ",
+    // A foreign key of a partitioned table is that of its partitions too, and one to it is one to each of them.
+    "(k.contype <> 'f' or k.conparentid = 0) and ",
     users_own!(),
     " order by k.conrelid, k.oid"
 );
@@ -139,8 +142,15 @@ const FUNCTIONS: &str = concat!(
     " order by p.oid"
 );
 
+/// The rules that views are, with where their columns come from.
+const RULES: &str = concat!(
+    "select r.ev_class, r.ev_action::text from pg_rewrite r join pg_class c on c.oid = r.ev_class ",
+    "join pg_namespace n on n.oid = c.relnamespace where r.rulename = '_RETURN' and ",
+    users_own!()
+);
+
 /// In the order in which `fold` takes them.
-const QUERIES: [&str; 13] = [
+const QUERIES: [&str; 14] = [
     NAMESPACES,
     ROLES,
     MEMBERS,
@@ -154,6 +164,7 @@ const QUERIES: [&str; 13] = [
     GRANTS,
     SEQUENCES,
     FUNCTIONS,
+    RULES,
 ];
 
 /// Reads everything that is the user's, whichever role may see it.

@@ -11,6 +11,7 @@ use roadbed_plan::{Expr, Schema};
 use tokio_postgres::{Error, Row};
 
 use super::functions;
+use super::rules::origins;
 use super::types::Types;
 use super::{Fields, QUERIES};
 
@@ -43,6 +44,7 @@ pub(super) fn fold(answers: &[Vec<Row>]) -> Result<Schema, Error> {
         grants,
         sequences,
         functions,
+        rules,
     ]: &[Vec<Row>; QUERIES.len()] = answers.try_into().expect("each query has an answer");
     let mut fold = Fold {
         schema: Schema::default(),
@@ -61,6 +63,7 @@ pub(super) fn fold(answers: &[Vec<Row>]) -> Result<Schema, Error> {
     fold.read_policies(policies)?;
     fold.read_sequences(sequences)?;
     functions::read(&mut fold, functions)?;
+    fold.read_rules(rules)?;
     Ok(fold.finish())
 }
 
@@ -289,6 +292,24 @@ impl Fold {
             let column = column.and_then(|number| u16::try_from(number).ok()).map(ColumnId);
             let grants = self.take_grants(b's', oid);
             self.schema.sequences.insert(name, Sequence { start, increment, owner: table.zip(column), grants });
+        }
+        Ok(())
+    }
+
+    /// Which columns of other relations the columns of views are.
+    fn read_rules(&mut self, rows: &[Row]) -> Result<(), Error> {
+        for row in rows {
+            let mut fields = Fields::of(row);
+            let view: u32 = fields.take()?;
+            let rule: String = fields.take()?;
+            let Some(view) = self.relations.get(&view).map(|view| view.id) else { continue };
+            for origin in origins(&rule) {
+                let from = self.relations.get(&origin.relation).map(|relation| relation.id);
+                let columns = (column_id(origin.column), column_id(origin.relation_column));
+                if let (Some(from), (Some(column), Some(of))) = (from, columns) {
+                    self.schema.views.origins.insert((view, column), (from, of));
+                }
+            }
         }
         Ok(())
     }
