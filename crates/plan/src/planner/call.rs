@@ -50,7 +50,6 @@ impl<'a> Planner<'a> {
         node.condition = Expr::all(conditions);
         self.check_grouping(place, &node, &call.selection, 0)?;
         node.forget_empty_embeds();
-        self.check_grouping(place, &node, &call.selection, 0)?;
         let is_row = place.relation.column(Function::VALUE).is_none();
         if !is_row {
             // Whatever was selected, the value itself is the answer.
