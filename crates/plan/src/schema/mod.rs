@@ -4,6 +4,7 @@
 //! (`read_sql`). Things are referred to by id, so that renaming one changes one name.
 
 mod access;
+pub mod diff;
 pub mod lint;
 pub mod read_expr;
 pub mod read_sql;

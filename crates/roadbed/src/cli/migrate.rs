@@ -1,14 +1,14 @@
-//! `roadbed migrate new|up|status|lint`.
+//! `roadbed migrate new|up|status|lint|diff`.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use miette::IntoDiagnostic;
 use roadbed_plan::Engine;
 
-use super::{Common, lint, report};
+use super::{Common, lint, migrate_diff, report};
 use crate::assemble::connect;
 use crate::config::Settings;
 use crate::files::read_migrations;
@@ -41,11 +41,15 @@ enum MigrateCommand {
     /// Look for open tables, lost rows and long locks in migrations; docs/lint.md lists what is looked for
     #[command(after_help = "Example: roadbed migrate lint shop --from 0007 --strict")]
     Lint(lint::Lint),
+    /// Write the migration from what migrations make so far to what a folder of SQL declares
+    #[command(after_help = "Example: roadbed migrate diff shop --schema shop/schema --name add_tags")]
+    Diff(migrate_diff::Diff),
 }
 
 pub(super) async fn run(migrate: &Migrate) -> miette::Result<ExitCode> {
     let done = match &migrate.command {
         MigrateCommand::Lint(lint) => return Ok(lint::run(lint).unwrap_or_else(|error| report::failed_with_2(&error))),
+        MigrateCommand::Diff(diff) => migrate_diff::run(diff),
         MigrateCommand::New { name, common } => new(name, &common.settings()?),
         MigrateCommand::Up(common) => {
             let settings = common.settings_and_logs()?;
@@ -70,6 +74,14 @@ pub(super) async fn up(settings: &Settings, engine: &dyn Engine) -> miette::Resu
 }
 
 fn new(name: &str, settings: &Settings) -> miette::Result<()> {
+    let file = new_file(name, settings)?;
+    std::fs::write(&file, format!("-- {name}\n")).into_diagnostic()?;
+    report::line(file.display());
+    Ok(())
+}
+
+/// Where a new migration goes: it sorts last.
+pub(super) fn new_file(name: &str, settings: &Settings) -> miette::Result<PathBuf> {
     let words: String = name.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
     let words = words.trim_matches('_');
     if words.is_empty() {
@@ -77,10 +89,7 @@ fn new(name: &str, settings: &Settings) -> miette::Result<()> {
     }
     let folder = settings.migrations_folder();
     std::fs::create_dir_all(&folder).into_diagnostic()?;
-    let file = folder.join(format!("{}_{words}.sql", next_number(&folder)?));
-    std::fs::write(&file, format!("-- {name}\n")).into_diagnostic()?;
-    report::line(file.display());
-    Ok(())
+    Ok(folder.join(format!("{}_{words}.sql", next_number(&folder)?)))
 }
 
 /// One more than the last migration's digits, as wide as they are.

@@ -11,6 +11,7 @@ mod init;
 mod keys;
 mod lint;
 mod migrate;
+mod migrate_diff;
 mod report;
 mod serve;
 

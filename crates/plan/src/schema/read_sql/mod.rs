@@ -48,7 +48,7 @@ use crate::expr::{Expr, Statement};
 
 pub use copy::{CopyFormat, CopyKind};
 pub use drop::Object;
-pub(crate) use resolve::{Junction, operands};
+pub(crate) use resolve::{Junction, deparse, operands};
 pub use review::{PassedOver, fold_known};
 pub(crate) use review::{Reviewed, review};
 

@@ -123,7 +123,7 @@ impl From<ExprError> for Fault {
 }
 
 /// An expression as SQL text.
-pub(super) fn deparse(node: &Node) -> Option<String> {
+pub(crate) fn deparse(node: &Node) -> Option<String> {
     let target = pb::ResTarget { val: Some(Box::new(node.clone())), ..pb::ResTarget::default() };
     let select = pb::SelectStmt {
         target_list: vec![Node { node: Some(NodeEnum::ResTarget(Box::new(target))) }],

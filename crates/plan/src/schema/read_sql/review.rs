@@ -80,6 +80,11 @@ pub fn fold_known(files: &[SqlFile<'_>]) -> Result<(Schema, Vec<PassedOver>), Sq
 }
 
 impl Reviewed<'_> {
+    /// The statement as it was written, without its semicolon.
+    pub(crate) fn text(&self) -> &str {
+        self.piece.text
+    }
+
     /// A remark on the statement, at the parser's `location` or, without one, at the first `name`.
     pub(crate) fn remark(&self, place: (i32, &str), message: String, help: &str) -> SqlError {
         let (location, name) = place;

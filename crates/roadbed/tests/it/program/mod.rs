@@ -4,6 +4,7 @@ mod access_diff;
 mod access_explain;
 mod commands;
 mod lint;
+mod migrate_diff;
 mod serving;
 
 use std::path::Path;
