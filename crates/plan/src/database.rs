@@ -90,6 +90,11 @@ impl Database {
         Err(Failure::Run { error: error.into(), place: Place::default() })
     }
 
+    /// Whether rows of several relations nest in what `query` inserts: more than one plan can do.
+    pub fn is_nested(&self, session: &Session, query: &Query) -> bool {
+        planner::is_nested(&self.schema.load_full(), self.engine.capabilities(), &self.limits, (session, query))
+    }
+
     /// The time, from the clock that plans are made by.
     pub fn now(&self) -> i64 {
         self.limits.clock.unix_micros()

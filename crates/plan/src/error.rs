@@ -76,6 +76,9 @@ pub enum PlanError {
     TooLarge { parts: usize, limit: usize },
     #[error("{what} cannot be done by {engine}")]
     Unsupported { what: String, engine: &'static str, instead: Option<String> },
+    /// The rows in the body do not fit each other, or have not the form of rows.
+    #[error("{reason}")]
+    Body { reason: String },
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }

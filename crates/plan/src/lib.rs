@@ -6,6 +6,7 @@ pub mod database;
 pub mod engine;
 pub mod error;
 pub mod expr;
+pub mod nested;
 pub mod plan;
 pub mod planner;
 pub mod query;

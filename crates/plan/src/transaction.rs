@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use indexmap::IndexMap;
 
 use crate::database::RunError;
 use crate::engine::{Capabilities, EngineError, Outcome};
 use crate::error::PlanError;
 use crate::plan::Plan;
-use crate::planner::{self, Limits};
-use crate::query::{Query, RowsWanted};
+use crate::planner::{self, Limits, Nesting};
+use crate::query::{Insert, Query, RowsWanted, Target};
 use crate::schema::Schema;
 use crate::session::Session;
 
@@ -54,9 +55,9 @@ impl<E> From<Waiting> for Stop<E> {
 #[derive(Debug)]
 pub struct Asking<'t> {
     /// What the questions are planned over.
-    pub schema: &'t Arc<Schema>,
+    schema: &'t Arc<Schema>,
     capabilities: Capabilities,
-    pub limits: &'t Limits,
+    pub(crate) limits: &'t Limits,
     outcomes: &'t [Outcome],
     asked: usize,
     next: Option<Result<Plan, PlanError>>,
@@ -88,6 +89,24 @@ impl Asking<'_> {
         self.place.rows_wanted = Some(query.rows_wanted());
         self.next = Some(planner::plan(Arc::clone(self.schema), self.capabilities, self.limits, session, query));
         Err(Waiting(()))
+    }
+
+    /// Ends the transaction for a fault in what is asked, as if planning it had failed.
+    pub(crate) fn fail(&mut self, error: PlanError) -> Waiting {
+        self.next = Some(Err(error));
+        Waiting(())
+    }
+
+    /// What nests in the rows of `insert`, by its key.
+    pub(crate) fn nestings(&self, session: &Session, insert: &Insert) -> Result<IndexMap<String, Nesting>, PlanError> {
+        planner::nestings(self.schema, self.capabilities, self.limits, (session, insert))
+    }
+
+    /// The columns of a relation's primary key; none where it has none.
+    pub(crate) fn primary_key(&self, target: &Target) -> Vec<String> {
+        let relation = self.schema.find(&target.schema, &target.name);
+        let key = relation.and_then(|relation| Some((relation, relation.primary_key.as_ref()?)));
+        key.map_or_else(Vec::new, |(relation, key)| relation.column_names(&key.columns).map(str::to_owned).collect())
     }
 }
 

@@ -162,6 +162,8 @@ impl Server {
                 safe: SafeLimits {
                     key_seconds: self.settings.limits.idempotency_seconds,
                     kept_bytes: self.settings.limits.idempotency_bytes,
+                    batch_steps: self.settings.limits.batch_steps,
+                    batch_bytes: self.settings.limits.batch_bytes,
                 },
             },
         };

@@ -50,6 +50,17 @@ pub enum RestError {
     Precondition,
     #[error("a POST cannot be conditional")]
     ConditionalPost,
+    /// What a step of a batch refers to.
+    #[error("`{text}` cannot be used: {reason}")]
+    Reference { text: String, reason: String },
+    #[error("the method `{method}` is not supported")]
+    BatchMethod { method: Method },
+    /// In a batch.
+    #[error("step {step}: {error}")]
+    Step { step: usize, error: Box<RestError> },
+    /// In nested rows, which the keys of `place` lead to.
+    #[error("{place}: {error}")]
+    At { place: String, error: Box<RestError> },
     #[error("the path names nothing")]
     UnknownPath,
     #[error("the root is not served")]
@@ -99,6 +110,24 @@ impl RestError {
         Self::Plan(DatabaseError::new(sqlstate, message).into())
     }
 
+    /// The same in a step of a batch.
+    pub(super) fn in_step(self, step: usize) -> Self {
+        Self::Step { step, error: Box::new(self) }
+    }
+
+    /// The same in the rows that `place` leads to.
+    pub(super) fn at(self, place: &str) -> Self {
+        if place.is_empty() { self } else { Self::At { place: place.to_owned(), error: Box::new(self) } }
+    }
+
+    /// The error itself, wherever it is.
+    fn cause(&self) -> &Self {
+        match self {
+            Self::Step { error, .. } | Self::At { error, .. } => error.cause(),
+            own => own,
+        }
+    }
+
     pub(super) fn of_run(error: RunError, wanted: RowsWanted) -> Self {
         match error {
             RunError::Plan(error) => Self::Plan(error),
@@ -116,13 +145,26 @@ struct Answer {
     details: Json,
     hint: Option<String>,
     message: String,
+    /// Where in the body's nested rows, and in which step of a batch, where there are such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<usize>,
     #[serde(skip)]
     status: StatusCode,
 }
 
 impl Answer {
     fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), details: Json::Null, hint: None, message: message.into(), status }
+        Self {
+            code: code.into(),
+            details: Json::Null,
+            hint: None,
+            message: message.into(),
+            place: None,
+            step: None,
+            status,
+        }
     }
 
     fn details(mut self, details: impl Into<Json>) -> Self {
@@ -148,8 +190,10 @@ pub fn response(error: &RestError, caller: Caller) -> Response {
     if let Ok(value) = HeaderValue::from_str(&format!("Roadbed; error={}", answer.code)) {
         headers.insert(HeaderName::from_static("proxy-status"), value);
     }
-    if let RestError::Method { .. } = error {
-        headers.insert(ALLOW, HeaderValue::from_static(super::routes::ALLOWED));
+    match error {
+        RestError::Method { .. } => _ = headers.insert(ALLOW, HeaderValue::from_static(super::routes::ALLOWED)),
+        RestError::BatchMethod { .. } => _ = headers.insert(ALLOW, HeaderValue::from_static("POST")),
+        _ => {}
     }
     if let Some(value) = challenge(error, &answer) {
         headers.insert(WWW_AUTHENTICATE, value);
@@ -182,7 +226,7 @@ fn challenge(error: &RestError, answer: &Answer) -> Option<HeaderValue> {
 }
 
 fn retry_after(error: &RestError) -> Option<Duration> {
-    match error {
+    match error.cause() {
         RestError::Engine(
             EngineError::Unavailable { retry_after, .. }
             | EngineError::Busy { retry_after }
@@ -208,7 +252,7 @@ fn answer(error: &RestError, caller: Caller) -> Answer {
             let list = accepted.join(", ");
             Answer::new(S::NOT_ACCEPTABLE, "PGRST107", format!("None of these media types are available: {list}"))
         }
-        RestError::Method { method } => {
+        RestError::Method { method } | RestError::BatchMethod { method } => {
             Answer::new(S::METHOD_NOT_ALLOWED, "PGRST117", format!("Unsupported HTTP method: {method}"))
         }
         RestError::CallMethod { method } => {
@@ -223,7 +267,10 @@ fn answer(error: &RestError, caller: Caller) -> Answer {
         RestError::IdempotencyKey { .. }
         | RestError::AnswerTooLarge { .. }
         | RestError::Precondition
+        | RestError::Reference { .. }
         | RestError::ConditionalPost => safe::answer(error),
+        RestError::Step { step, error } => Answer { step: Some(*step), ..answer(error, caller) },
+        RestError::At { place, error } => Answer { place: Some(place.clone()), ..answer(error, caller) },
         RestError::UnknownPath => Answer::new(S::NOT_FOUND, "PGRST125", "Invalid path specified in request URL"),
         RestError::NoRoot => Answer::new(S::NOT_FOUND, "PGRST126", "Root endpoint metadata is disabled"),
         RestError::Token(error) => token(error),
@@ -307,7 +354,7 @@ mod tests;
 /// Status, code, message, details and hint in a line.
 #[cfg(test)]
 pub(super) fn summary(error: &RestError, caller: Caller) -> String {
-    let Answer { code, details, hint, message, status } = answer(error, caller);
+    let Answer { code, details, hint, message, status, .. } = answer(error, caller);
     let details = match details {
         Json::Null => String::new(),
         Json::String(text) => format!("; {text}"),

@@ -53,6 +53,8 @@ pub fn routes(rest: Rest) -> Router {
         .route("/", any(root))
         .route("/{relation}", any(relation))
         .route("/rpc/{function}", any(function))
+        // A table's path has one segment.
+        .route("/batch/v1", any(batch))
         .fallback(unknown_path)
         .with_state(Arc::new(rest))
 }
@@ -71,7 +73,7 @@ async fn answer(rest: &Rest, session: &Session, request: Request) -> Result<Resp
     let wanted = parse::request(&rest.settings, &parts, body.clone())?;
     if wanted.reply.verb != Verb::Read {
         let care = Care::of(&rest.settings, &parts)?;
-        if !care.is_none() {
+        if !care.is_none() || rest.database.is_nested(session, &wanted.query) {
             return safe::write(rest, Sent { session, parts: &parts, body: &body }, wanted, care).await;
         }
     }
@@ -127,6 +129,14 @@ async fn call(rest: &Rest, session: &Session, request: Request) -> Result<Respon
     let outcome = rest.database.run(session, wanted.query).await;
     let outcome = outcome.map_err(|error| RestError::of_run(error, rows_wanted))?;
     Ok(respond::response(outcome, &wanted.reply).map(Body::from))
+}
+
+async fn batch(State(rest): State<Arc<Rest>>, Extension(session): Extension<Session>, request: Request) -> Response {
+    let answer = async {
+        let (parts, body) = read(request).await?;
+        safe::batch(&rest, Sent { session: &session, parts: &parts, body: &body }).await
+    };
+    answer.await.unwrap_or_else(|error| refused(&rest, &session, &error))
 }
 
 fn refused(rest: &Rest, session: &Session, error: &RestError) -> Response {

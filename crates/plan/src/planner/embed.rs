@@ -12,14 +12,14 @@ use super::resolve::{Place, closest, column_expr};
 
 /// One way from a relation to another, along foreign keys.
 #[derive(Clone, Copy)]
-struct Relationship<'a> {
-    from: &'a Relation,
-    to: &'a Relation,
-    path: Path<'a>,
+pub(super) struct Relationship<'a> {
+    pub(super) from: &'a Relation,
+    pub(super) to: &'a Relation,
+    pub(super) path: Path<'a>,
 }
 
 #[derive(Clone, Copy)]
-enum Path<'a> {
+pub(super) enum Path<'a> {
     /// `from` holds the key.
     ToParent { key: &'a ForeignKey, unique: bool },
     /// `to` holds the key.
@@ -44,7 +44,7 @@ impl<'a> Planner<'a> {
         Ok(EmbedNode { name, many, node, link, parent: place.source, optional: false })
     }
 
-    fn relationship(&self, from: &'a Relation, embed: &Embed) -> Result<Relationship<'a>, PlanError> {
+    pub(super) fn relationship(&self, from: &'a Relation, embed: &Embed) -> Result<Relationship<'a>, PlanError> {
         let all = self.relationships(from);
         let mut found: Vec<_> =
             all.iter().filter(|r| r.is_meant(&embed.target, embed.hint.as_deref())).copied().collect();

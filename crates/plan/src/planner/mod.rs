@@ -11,6 +11,7 @@ mod embed;
 mod explain;
 mod faults;
 mod generated;
+mod nesting;
 mod resolve;
 mod search;
 mod spread;
@@ -35,6 +36,7 @@ pub use access_changes::{AccessChange, Direction, access_changes};
 pub use explain::{
     Explanation, Gate, GatePolicy, Probe, ProbedRows, RightExplained, RowProbe, RowTest, RowsTested, explain,
 };
+pub use nesting::{ColumnPairs, NestedLink, Nesting, is_nested, nestings};
 
 use authorize::{Needs, Rights};
 use faults::Faults;

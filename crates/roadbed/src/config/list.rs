@@ -56,6 +56,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("jwt.role-claim-key", r#"".role""#, "the way to the role inside the claims"),
     setting("jwt.secret", "", "the secret of HS256 tokens, 32 bytes at least"),
     setting("jwt.secret-is-base64", "false", "whether `jwt.secret` is base64"),
+    setting("limits.batch-bytes", "10485760", "bytes of the answer of a batch"),
+    setting("limits.batch-steps", "100", "requests in a batch"),
     setting("limits.body-bytes", "10485760", "bytes of a request's body"),
     setting("limits.depth", "32", "levels of embeds and of nested conditions"),
     setting("limits.idempotency-bytes", "1048576", "bytes of an answer that is kept under an `Idempotency-Key`"),

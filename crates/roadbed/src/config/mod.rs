@@ -74,6 +74,9 @@ pub struct Jwt {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Limits {
+    /// Bytes of the answer of a batch, and requests in it.
+    pub batch_bytes: usize,
+    pub batch_steps: usize,
     /// Bytes of a request's body.
     pub body_bytes: usize,
     /// Bytes of a request's path and query.

@@ -22,7 +22,8 @@ const SCHEMA: &str = "
       unique (batch, place)
     );
     create index entries_batch_idx on entries (batch, size desc);
-    grant select, insert on entries to anon;
+    create table orders (id bigint generated always as identity primary key, number text not null);
+    grant select, insert on entries, orders to anon;
 ";
 
 /// The batches that the program said it has, with the number of their rows.
@@ -49,6 +50,69 @@ fn every_acknowledged_row_survives_a_kill_during_inserts() {
             check_integrity(&folder.path().join(".roadbed/data.sqlite"), round);
         }
     });
+}
+
+/// A caller that got no answer sends the same request again, under the same key; so does one that got one.
+#[test]
+fn every_insert_that_is_repeated_under_its_key_is_there_once() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    std::fs::create_dir(folder.path().join("migrations")).expect("and for one in it");
+    std::fs::write(folder.path().join("migrations/0001_entries.sql"), SCHEMA).expect("and for a file");
+    run_well(&["migrate", "up", as_argument(folder.path())]);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("threads can be had").block_on(async {
+        let mut program = Program::serve(folder.path(), &[]);
+        let mut sent: Vec<String> = Vec::new();
+        for round in 0..ROUNDS / 2 {
+            let begun = Arc::new(Notify::new());
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|client| {
+                    let name = format!("{round}-{client}");
+                    tokio::spawn(order_until_killed(program.url.clone(), name, Arc::clone(&begun)))
+                })
+                .collect();
+            for _ in 0..rand::rng().random_range(1..40) {
+                begun.notified().await;
+            }
+            program.kill();
+            for client in clients {
+                sent.extend(client.await.expect("clients do not panic"));
+            }
+            program = Program::serve(folder.path(), &[]);
+            let client = reqwest::Client::new();
+            for number in &sent {
+                let answer = order(&client, &program.url, number).await.expect("it serves again");
+                assert_eq!(answer.status(), 201, "round {round}: {:?}", answer.text().await);
+            }
+            let url = format!("{}/rest/v1/orders?select=number&order=number", program.url);
+            let rows: Vec<Json> = reqwest::get(url).await.expect("it serves").json().await.expect("rows are JSON");
+            let mut expected = sent.clone();
+            expected.sort();
+            let found: Vec<&str> = rows.iter().filter_map(|row| row["number"].as_str()).collect();
+            assert_eq!(found, expected, "round {round}: each order is there once");
+        }
+    });
+}
+
+async fn order(client: &reqwest::Client, url: &str, number: &str) -> reqwest::Result<reqwest::Response> {
+    let request = client.post(format!("{url}/rest/v1/orders")).header("Idempotency-Key", number);
+    request.json(&json!({ "number": number })).send().await
+}
+
+/// The numbers of all orders that were sent, the last of which had no answer.
+async fn order_until_killed(url: String, name: String, begun: Arc<Notify>) -> Vec<String> {
+    let client = reqwest::Client::new();
+    let mut sent = Vec::new();
+    for place in 0.. {
+        let number = format!("{name}-{place:04}");
+        sent.push(number.clone());
+        match order(&client, &url, &number).await {
+            Ok(answer) => assert_eq!(answer.status(), 201, "{:?}", answer.text().await),
+            Err(_killed) => return sent,
+        }
+        begun.notify_one();
+    }
+    sent
 }
 
 /// Lets clients insert until some batches are acknowledged, then kills the program under them.

@@ -24,6 +24,11 @@ fn the_page_about_sqlite_prints_what_its_commands_print() {
     replay_on_each_engine("docs/sqlite.md");
 }
 
+#[test]
+fn the_page_about_safe_writes_prints_what_its_commands_print() {
+    replay_on_each_engine("docs/safe-writes.md");
+}
+
 struct Step {
     line: usize,
     command: String,

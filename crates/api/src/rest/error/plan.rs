@@ -72,6 +72,7 @@ pub(super) fn answer(error: &PlanError, caller: Caller) -> Answer {
         PlanError::Unsupported { what, engine, instead } => {
             not_implemented(&format!("{what} cannot be done by {engine}"), instead.clone())
         }
+        PlanError::Body { reason } => Answer::new(S::BAD_REQUEST, "PGRST102", reason),
         PlanError::Database(error) => database(error, caller),
     }
 }

@@ -9,7 +9,7 @@ pub(super) fn answer(error: &RestError) -> Answer {
     use StatusCode as S;
     let message = match error {
         RestError::AnswerTooLarge { limit } => {
-            let message = "The answer is too large to be kept under an Idempotency-Key; nothing was written";
+            let message = "The answer is too large to be kept, or for a batch; nothing was written";
             return Answer::new(S::PAYLOAD_TOO_LARGE, "RB413", message)
                 .details(format!("{limit} bytes are the limit"))
                 .hint("Ask for less: Prefer: return=minimal, or fewer columns in select.".to_owned());
@@ -25,6 +25,10 @@ pub(super) fn answer(error: &RestError) -> Answer {
         RestError::ConditionalPost => {
             return Answer::new(S::BAD_REQUEST, "RB400", "If-Match and If-None-Match cannot be tested for a POST")
                 .hint("Use PUT, PATCH or DELETE, or POST without them.".to_owned());
+        }
+        RestError::Reference { text, reason } => {
+            let message = format!("The reference {text:?} of a step cannot be used");
+            return Answer::new(S::BAD_REQUEST, "RB400", message).details(reason.as_str());
         }
         RestError::IdempotencyKey { reason } => reason,
         _ => "",

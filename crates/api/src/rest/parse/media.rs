@@ -78,7 +78,7 @@ pub(super) fn of_body(headers: &HeaderMap) -> String {
 }
 
 /// Refuses bodies that are not JSON.
-pub(super) fn check_body(headers: &HeaderMap) -> Result<(), RestError> {
+pub(in super::super) fn check_body(headers: &HeaderMap) -> Result<(), RestError> {
     let Some(header) = headers.get(CONTENT_TYPE) else {
         return Ok(());
     };

@@ -29,7 +29,7 @@ use page::{Page, Spans};
 
 pub(super) use address::escaped;
 pub(super) use call::request as call;
-pub(super) use media::Media;
+pub(super) use media::{Media, check_body as check_json};
 pub(super) use preferences::{Handling, Missing, Preferences, Representation};
 
 /// A request, understood.

@@ -1,6 +1,8 @@
-//! Writes that are more than one statement, in one transaction: under an `Idempotency-Key`, under a condition.
+//! Writes that are more than one statement, in one transaction: under an `Idempotency-Key`, under a condition, with
+//! nested rows, or a list of requests.
 //! Each is a `Script`; its answer, finished to the last header, is what the engine keeps under the key.
 
+mod batch;
 mod kept;
 mod key;
 mod tag;
@@ -14,13 +16,14 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 use roadbed_plan::query::RowsWanted;
 use roadbed_plan::transaction::{Asking, Failure, Isolation, Script, Stop, Terms};
-use roadbed_plan::{EngineError, Query, RunError, Session};
+use roadbed_plan::{EngineError, Query, RunError, Session, nested};
 
 use super::error::RestError;
 use super::parse::Wanted;
 use super::respond;
 use super::routes::{Rest, RestSettings};
 
+pub(super) use batch::batch;
 pub(super) use tag::{Conditions, put as put_tag};
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -32,11 +35,14 @@ pub struct SafeLimits {
     pub key_seconds: u64,
     /// The largest answer that is kept.
     pub kept_bytes: usize,
+    /// The most steps of a batch, and the largest answer of all of them.
+    pub batch_steps: usize,
+    pub batch_bytes: usize,
 }
 
 impl Default for SafeLimits {
     fn default() -> Self {
-        Self { key_seconds: 86_400, kept_bytes: 1 << 20 }
+        Self { key_seconds: 86_400, kept_bytes: 1 << 20, batch_steps: 100, batch_bytes: 10 << 20 }
     }
 }
 
@@ -96,7 +102,9 @@ pub(super) async fn write(rest: &Rest, sent: Sent<'_>, wanted: Wanted, care: Car
         Failure::Run { error, .. } if isolation == Isolation::Snapshot && is_overtaken(&error) => {
             RestError::Precondition
         }
-        Failure::Run { error, place } => RestError::of_run(error, place.rows_wanted.unwrap_or(RowsWanted::Any)),
+        Failure::Run { error, place } => {
+            RestError::of_run(error, place.rows_wanted.unwrap_or(RowsWanted::Any)).at(&place.path)
+        }
     })
 }
 
@@ -140,7 +148,7 @@ impl Script for Write {
             let outcome = asking.ask(&self.session, read.query.clone())?;
             conditions.test_write(&outcome, &read.reply).map_err(Stop::GaveUp)?;
         }
-        let outcome = asking.ask(&self.session, self.query.clone())?;
+        let outcome = nested::ask(asking, &self.session, self.query.clone())?;
         let answer = kept::bytes(&respond::response(outcome, &self.wanted.reply));
         if self.is_kept && answer.len() > self.limits.kept_bytes {
             return Err(Stop::GaveUp(RestError::AnswerTooLarge { limit: self.limits.kept_bytes }));
