@@ -51,6 +51,7 @@ pub fn diff(
     diff.roles_and_schemas()?;
     diff.declare()?;
     diff.constraints()?;
+    diff.triggers(&made.triggers)?;
     diff.drops()?;
     diff.policies()?;
     diff.owners_and_defaults()?;

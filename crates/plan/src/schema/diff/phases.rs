@@ -255,6 +255,23 @@ impl Diff {
         Ok(())
     }
 
+    /// Triggers are compared as they were written.
+    pub(super) fn triggers(&mut self, before: &[((String, String), String)]) -> Done {
+        let wanted = self.sources.triggers.clone();
+        for (key, text) in before {
+            let stays = self.now.relations.values().any(|table| table.name == key.0 && self.stays(&name_of(table)));
+            if stays && !wanted.iter().any(|new| *new == (key.clone(), text.clone())) {
+                self.write(format!("drop trigger {} on {}", quote(&key.1), quote(&key.0)))?;
+            }
+        }
+        for (key, text) in wanted {
+            if !before.contains(&(key, text.clone())) {
+                self.write(text)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What is not declared: first what depends on others.
     pub(super) fn drops(&mut self) -> Done {
         let mut going = self.extra();

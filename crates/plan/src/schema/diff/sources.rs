@@ -33,6 +33,8 @@ pub(super) struct Sources {
     pub(super) defaults: HashMap<(Name, String), String>,
     /// The text of a check's condition.
     pub(super) checks: HashMap<(Name, String), String>,
+    /// Triggers by table and name, as they were written.
+    pub(super) triggers: Vec<((String, String), String)>,
     pub(super) passed_over: Vec<PassedOver>,
 }
 
@@ -79,6 +81,20 @@ impl Sources {
             NodeEnum::CreateSeqStmt(_) => {
                 let new = reviewed.after.sequences.keys().find(|key| !reviewed.before.sequences.contains_key(*key));
                 new.into_iter().for_each(|key| self.put(Made::Sequence(key.clone()), reviewed.text().to_owned()));
+            }
+            // One that is passed over goes with the others that only PostgreSQL understands.
+            NodeEnum::CreateTrigStmt(stmt) if !Arc::ptr_eq(reviewed.before, reviewed.after) => {
+                let table = stmt.relation.as_ref().map(|range| range.relname.clone()).unwrap_or_default();
+                let key = (table, stmt.trigname.clone());
+                self.triggers.retain(|(old, _)| *old != key);
+                self.triggers.push((key, reviewed.text().to_owned()));
+            }
+            NodeEnum::DropStmt(stmt) if stmt.remove_type() == pb::ObjectType::ObjectTrigger => {
+                for names in stmt.objects.iter().map(words) {
+                    if let [.., table, name] = names.as_slice() {
+                        self.triggers.retain(|((on, old), _)| (on, old) != (table, name));
+                    }
+                }
             }
             _ => {}
         }
@@ -187,6 +203,15 @@ impl Sources {
         }
         self.keep_checks(&table, reviewed.before.relations.get(&table.id).map(|old| &**old), &checks);
     }
+}
+
+fn words(list: &Node) -> Vec<String> {
+    let Some(NodeEnum::List(list)) = list.node.as_ref() else { return Vec::new() };
+    let word = |node: &Node| match node.node.as_ref() {
+        Some(NodeEnum::String(word)) => Some(word.sval.clone()),
+        _ => None,
+    };
+    list.items.iter().filter_map(word).collect()
 }
 
 fn clauses(def: &ColumnDef) -> impl Iterator<Item = &Constraint> {
