@@ -227,6 +227,11 @@ pub enum Source {
         select: Box<Select>,
     },
     Select(Box<Select>),
+    /// A function that the engine calls itself, whose rows are those of a relation. Made by the planner.
+    Called {
+        relation: RelationId,
+        call: Box<Expr>,
+    },
     /// A common table expression, by the id it was declared with.
     Common(SourceId),
 }
@@ -599,9 +604,10 @@ impl FromItem {
     fn for_each_relation(&self, visit: &mut dyn FnMut(RelationId)) {
         match self {
             Self::Source { source, .. } => match source {
-                Source::Relation(relation) | Source::OwnerRelation(relation) | Source::Filtered { relation, .. } => {
-                    visit(*relation);
-                }
+                Source::Relation(relation)
+                | Source::OwnerRelation(relation)
+                | Source::Filtered { relation, .. }
+                | Source::Called { relation, .. } => visit(*relation),
                 Source::View { relation, select } => {
                     visit(*relation);
                     select.for_each_relation(visit);
@@ -621,7 +627,11 @@ impl FromItem {
             Self::Source { source, .. } => match source {
                 Source::OwnerRelation(_) => true,
                 Source::Select(select) => select.reads_as_owner(),
-                Source::Relation(_) | Source::Filtered { .. } | Source::View { .. } | Source::Common(_) => false,
+                Source::Relation(_)
+                | Source::Filtered { .. }
+                | Source::View { .. }
+                | Source::Called { .. }
+                | Source::Common(_) => false,
             },
             Self::Join { left, right, .. } => left.reads_as_owner() || right.reads_as_owner(),
         }
@@ -632,7 +642,12 @@ impl FromItem {
             Self::Source { source: Source::Select(select) | Source::View { select, .. }, .. } => {
                 select.for_each_expr_mut(visit);
             }
-            Self::Source { source: Source::Filtered { condition, .. }, .. } => visit(condition),
+            Self::Source {
+                source: Source::Filtered { condition: inner, .. } | Source::Called { call: inner, .. },
+                ..
+            } => {
+                visit(inner);
+            }
             Self::Source { .. } => {}
             Self::Join { left, right, .. } => {
                 left.for_each_inner_expr_mut(visit);
@@ -654,7 +669,12 @@ impl FromItem {
             Self::Source { source: Source::Select(select) | Source::View { select, .. }, .. } => {
                 select.for_each_expr(visit);
             }
-            Self::Source { source: Source::Filtered { condition, .. }, .. } => visit(condition),
+            Self::Source {
+                source: Source::Filtered { condition: inner, .. } | Source::Called { call: inner, .. },
+                ..
+            } => {
+                visit(inner);
+            }
             Self::Source { .. } => {}
             Self::Join { left, right, on, .. } => {
                 left.for_each_expr(visit);
@@ -669,7 +689,7 @@ impl FromItem {
             Self::Source { id, source } => match source {
                 Source::Relation(relation) | Source::Filtered { relation, .. } => visit(*id, *relation),
                 Source::Select(select) => select.for_each_caller_relation(visit),
-                Source::OwnerRelation(_) | Source::View { .. } | Source::Common(_) => {}
+                Source::OwnerRelation(_) | Source::View { .. } | Source::Called { .. } | Source::Common(_) => {}
             },
             Self::Join { left, right, .. } => {
                 left.for_each_caller_relation(visit);
@@ -681,9 +701,10 @@ impl FromItem {
     fn for_each_source_mut(&mut self, visit: &mut dyn FnMut(&mut SourceId, Option<RelationId>)) {
         match self {
             Self::Source { id, source } => match source {
-                Source::Relation(relation) | Source::OwnerRelation(relation) | Source::Filtered { relation, .. } => {
-                    visit(id, Some(*relation))
-                }
+                Source::Relation(relation)
+                | Source::OwnerRelation(relation)
+                | Source::Filtered { relation, .. }
+                | Source::Called { relation, .. } => visit(id, Some(*relation)),
                 Source::View { relation, select } => {
                     visit(id, Some(*relation));
                     select.for_each_source_mut(visit);

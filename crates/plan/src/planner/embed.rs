@@ -30,6 +30,9 @@ pub(super) enum Path<'a> {
 
 impl<'a> Planner<'a> {
     pub(super) fn embed(&self, place: Place<'a>, embed: &Embed, depth: usize) -> Result<EmbedNode, PlanError> {
+        if let Some(computed) = self.computed_embed(place, embed, depth)? {
+            return Ok(computed);
+        }
         let found = self.relationship(place.relation, embed)?;
         let source = self.new_source();
         let node = self.node(found.to, source, &embed.selection, depth)?;

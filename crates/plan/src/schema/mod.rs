@@ -213,6 +213,8 @@ pub struct Function {
     /// The columns of what it returns: those of a relation whose rows it gives, else of one of [`Schema::rows`].
     pub row: RelationId,
     pub volatility: Volatility,
+    /// `rows 1`: what it gives for a row is at most one.
+    pub one_row: bool,
     pub owner: String,
     pub language: String,
     pub security_definer: bool,

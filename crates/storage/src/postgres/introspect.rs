@@ -134,7 +134,7 @@ const FUNCTIONS: &str = concat!(
     "array(select a.attname::text from pg_attribute a join pg_class c on c.oid = a.attrelid where a.attrelid = t.typrelid ",
     "and c.relkind = 'c' and a.attnum > 0 and not a.attisdropped order by a.attnum), ",
     "array(select a.atttypid from pg_attribute a join pg_class c on c.oid = a.attrelid where a.attrelid = t.typrelid ",
-    "and c.relkind = 'c' and a.attnum > 0 and not a.attisdropped order by a.attnum) ",
+    "and c.relkind = 'c' and a.attnum > 0 and not a.attisdropped order by a.attnum), p.prorows = 1 ",
     "from pg_proc p join pg_type t on t.oid = p.prorettype join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang ",
     "where p.prokind = 'f' and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass ",
     "and d.objid = p.oid and d.deptype = 'e') and ",

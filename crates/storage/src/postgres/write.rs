@@ -297,6 +297,7 @@ fn has_whole_row(node: &Node) -> bool {
     };
     node.condition.iter().for_each(&mut look);
     node.order.iter().for_each(|order| look(&order.expr));
+    node.view.iter().for_each(|select| select.for_each_expr(&mut look));
     for output in &node.outputs {
         if let Output::Value { expr, .. } = output {
             look(expr);

@@ -145,7 +145,7 @@ impl Renderer<'_> {
         for join in &node.joins {
             // A row that there is one of at most is never found through a junction.
             let (Link::Direct(pairs) | Link::Junction { child: pairs, .. }) = &join.link;
-            self.push(" left join ");
+            self.push(if pairs.is_empty() { " left join lateral " } else { " left join " });
             self.node_from(&join.node, None);
             self.push(" on ");
             self.pairs(pairs, |renderer, (of_parent, of_child)| {
@@ -256,6 +256,8 @@ impl Renderer<'_> {
     }
 
     fn pairs(&mut self, pairs: &[(ColumnId, ColumnId)], mut write: impl FnMut(&mut Self, &(ColumnId, ColumnId))) {
+        // What a function gives for a row needs no other tie to it.
+        self.push(if pairs.is_empty() { "true" } else { "" });
         for (index, pair) in pairs.iter().enumerate() {
             self.push(if index > 0 { " and " } else { "" });
             write(self, pair);

@@ -55,6 +55,8 @@ pub(crate) struct Renderer<'s> {
     pub(super) sources: HashMap<SourceId, SourceText>,
     /// What stands for the value whose domain is being checked, innermost last.
     pub(super) domain_values: Vec<String>,
+    /// On SQLite: the row that an embed's statement is bound to, whose columns are parameters.
+    pub(super) parent: Option<SourceId>,
 }
 
 /// How the columns of one source are written.
@@ -75,6 +77,7 @@ impl<'s> Renderer<'s> {
             params: Vec::new(),
             sources: HashMap::new(),
             domain_values: Vec::new(),
+            parent: None,
         }
     }
 
@@ -205,6 +208,9 @@ impl<'s> Renderer<'s> {
     }
 
     pub(crate) fn column(&mut self, source: SourceId, column: ColumnId) {
+        if self.parent == Some(source) && !self.sources.contains_key(&source) {
+            return self.param(Param::Parent((source, column)));
+        }
         let (alias, name) = match self.sources.get(&source) {
             Some(SourceText { alias, relation: Some(relation) }) => {
                 (alias.clone(), self.schema.relation(*relation).column_by_id(column).name.clone())

@@ -156,6 +156,7 @@ impl Renderer<'_> {
                         Source::Relation(relation)
                         | Source::OwnerRelation(relation)
                         | Source::Filtered { relation, .. }
+                        | Source::Called { relation, .. }
                         | Source::View { relation, .. } => Some(*relation),
                         Source::Select(_) | Source::Common(_) => None,
                     };
@@ -238,6 +239,7 @@ impl Renderer<'_> {
                 self.select_named(select, Names::Numbered);
                 self.push(")");
             }
+            Source::Called { call, .. } => self.expression(call),
             Source::Common(common) => self.push(&self.common_name(*common)),
         }
         self.push(&format!(" as {}", self.alias_of(id)));

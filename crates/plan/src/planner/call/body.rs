@@ -63,7 +63,12 @@ impl Planner<'_> {
     }
 
     /// The body with its outputs called like the columns.
-    fn with_columns(&self, mut body: Select, function: &Function, row: &Relation) -> Result<Select, PlanError> {
+    pub(super) fn with_columns(
+        &self,
+        mut body: Select,
+        function: &Function,
+        row: &Relation,
+    ) -> Result<Select, PlanError> {
         if function.result == FunctionResult::Nothing {
             // It is run for nothing but its being run.
             body.outputs = nulls(row).outputs;

@@ -182,7 +182,11 @@ fn item_as_owner(item: &mut FromItem) {
         FromItem::Source { source, .. } => match source {
             Source::Relation(relation) => *source = Source::OwnerRelation(*relation),
             Source::Select(select) => as_owner(select),
-            Source::OwnerRelation(_) | Source::Filtered { .. } | Source::View { .. } | Source::Common(_) => {}
+            Source::OwnerRelation(_)
+            | Source::Filtered { .. }
+            | Source::View { .. }
+            | Source::Called { .. }
+            | Source::Common(_) => {}
         },
         FromItem::Join { left, right, .. } => {
             item_as_owner(left);

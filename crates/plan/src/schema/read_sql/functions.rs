@@ -37,6 +37,7 @@ struct Clauses {
     strict: bool,
     security_definer: bool,
     volatility: Volatility,
+    one_row: bool,
     search_path: Option<Vec<String>>,
 }
 
@@ -70,6 +71,7 @@ impl Fold<'_> {
             result,
             row,
             volatility: clauses.volatility,
+            one_row: clauses.one_row,
             owner: old.map_or_else(|| OWNER.to_owned(), |old| self.schema.functions[old].owner.clone()),
             language: clauses.language,
             security_definer: clauses.security_definer,
@@ -272,6 +274,7 @@ impl Fold<'_> {
             strict: self.schema.functions[index].strict,
             security_definer: self.schema.functions[index].security_definer,
             volatility: self.schema.functions[index].volatility,
+            one_row: self.schema.functions[index].one_row,
             ..Clauses::default()
         };
         clauses.read(&stmt.actions)?;
@@ -280,6 +283,7 @@ impl Fold<'_> {
             function.strict = clauses.strict;
             function.security_definer = clauses.security_definer;
             function.volatility = clauses.volatility;
+            function.one_row = clauses.one_row;
         });
         self.follow_function(&before, &(before.schema.clone(), before.signature()))
     }
@@ -308,7 +312,8 @@ impl Clauses {
                     };
                 }
                 // These tell PostgreSQL's planner what to expect; the answers are the same without.
-                "leakproof" | "cost" | "rows" | "parallel" => {}
+                "leakproof" | "cost" | "parallel" => {}
+                "rows" => self.one_row = text.as_deref() == Some("1"),
                 other => {
                     return Err(
                         Fault::only_postgres(format!("a function's `{other}`"), "leave it out").at(option.location)

@@ -54,6 +54,7 @@ fn read_one(fold: &mut Fold, row: &Row) -> Result<Function, Error> {
         relation: fields.take()?,
         columns: fields.take::<Vec<String>>()?.into_iter().zip(fields.take::<Vec<u32>>()?).collect(),
     };
+    let one_row = fields.take()?;
     let args = arguments(fold, &declared, (&input, &formatted), (defaults, variadic));
     let (result, row) = result(fold, &declared, (&schema, &name), &returns);
     Ok(Function {
@@ -65,6 +66,7 @@ fn read_one(fold: &mut Fold, row: &Row) -> Result<Function, Error> {
         result,
         row,
         volatility,
+        one_row,
         owner,
         language,
         security_definer,

@@ -86,13 +86,14 @@ impl Renderer<'_> {
     fn sqlite_child(&self, embed: &EmbedNode) -> (Box<RenderedNode>, Vec<(ParentColumn, usize)>) {
         let mut inner = Renderer::new(self.schema, Dialect::Sqlite, Mode::Statement);
         let node = &embed.node;
+        inner.parent = Some(embed.parent);
         inner.node_source(node);
         inner.push("select ");
         let Columns { outputs, hidden, groups } = inner.sqlite_outputs(node);
         inner.push(" from ");
         inner.node_from(node, None);
         inner.node_joins(node);
-        let parents = inner.link(embed, |renderer, column| renderer.param(Param::Parent(column)));
+        let mut parents = inner.link(embed, |renderer, column| renderer.param(Param::Parent(column)));
         inner.node_condition(node.condition.as_ref(), " and ");
         inner.node_groups(node, &groups);
         inner.node_page(node);
@@ -100,6 +101,13 @@ impl Renderer<'_> {
             inner.push(" limit 1");
         }
         let Rendered { sql, params } = inner.finish();
+        for param in &params {
+            if let Param::Parent(column) = param
+                && !parents.contains(column)
+            {
+                parents.push(*column);
+            }
+        }
         let child = Box::new(RenderedNode { sql, params, outputs, hidden });
         (child, parents.into_iter().map(|column| (column, 0)).collect())
     }

@@ -176,6 +176,7 @@ fn add_functions(schema: &mut Schema) {
             result: FunctionResult::Value,
             row: RelationId(0),
             volatility: Volatility::Volatile,
+            one_row: false,
             owner: "postgres".into(),
             language: if kind.contains("plpgsql") { "plpgsql".into() } else { "sql".into() },
             security_definer: kind.contains("definer"),

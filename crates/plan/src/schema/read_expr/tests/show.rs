@@ -129,6 +129,7 @@ impl Shown<'_> {
                     Source::Filtered { relation, .. } => format!("filtered {}", self.relation(*relation)),
                     Source::View { relation, .. } => format!("view {}", self.relation(*relation)),
                     Source::Select(select) => format!("({})", self.select(select)),
+                    Source::Called { call, .. } => self.expr(call),
                     Source::Common(common) => format!("common {}", common.0),
                 };
                 format!("{}={source}", id.0)
