@@ -12,6 +12,17 @@ pub struct SourceId(pub u32);
 impl SourceId {
     /// The row a stored expression belongs to.
     pub const ROW: Self = Self(0);
+    /// The row that a trigger is about, as it will be.
+    pub const NEW: Self = Self(u32::MAX);
+    /// The row that a trigger is about, as it was.
+    pub const OLD: Self = Self(u32::MAX - 1);
+    /// The variables of a PL/pgSQL body.
+    pub const VARIABLES: Self = Self(u32::MAX - 2);
+
+    /// Whether it stands for something outside of any statement.
+    pub fn is_outside(self) -> bool {
+        self == Self::ROW || self >= Self::VARIABLES
+    }
 }
 
 /// An expression whose names and types are known.

@@ -9,6 +9,7 @@ pub mod expr;
 pub mod nested;
 pub mod plan;
 pub mod planner;
+pub mod procedure;
 pub mod query;
 pub mod schema;
 pub mod session;

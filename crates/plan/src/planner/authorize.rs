@@ -345,6 +345,11 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Puts the caller's policies around what an expression reads. Its needs were told before.
+    pub(super) fn secure_stored(&self, expr: &mut Expr) -> Result<(), PlanError> {
+        self.secure_expr(expr, &mut Vec::new())
+    }
+
     fn secure_expr(&self, expr: &mut Expr, open: &mut Vec<RelationId>) -> Result<(), PlanError> {
         match expr {
             Expr::Exists { select, .. } | Expr::Scalar { select, .. } => return self.secure_select(select, open),

@@ -12,6 +12,7 @@ mod explain;
 mod faults;
 mod generated;
 mod nesting;
+mod procedures;
 mod resolve;
 mod search;
 mod spread;
@@ -37,6 +38,7 @@ pub use explain::{
     Explanation, Gate, GatePolicy, Probe, ProbedRows, RightExplained, RowProbe, RowTest, RowsTested, explain,
 };
 pub use nesting::{ColumnPairs, NestedLink, Nesting, is_nested, nestings};
+pub use procedures::{plan_statement, plan_trigger};
 
 use authorize::{Needs, Rights};
 use faults::Faults;

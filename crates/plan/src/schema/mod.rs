@@ -7,7 +7,9 @@ mod access;
 pub mod diff;
 pub mod lint;
 pub mod read_expr;
+pub mod read_plpgsql;
 pub mod read_sql;
+mod triggers;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +17,7 @@ use std::sync::Arc;
 
 pub use access::{DefaultPrivilege, DefaultPrivilegeObject, Grant, Grantee, Policy, PolicyCommand, Privilege, Role};
 
+pub use triggers::{Trigger, TriggerEvent, TriggerLevel, TriggerTiming};
 pub use views::{ViewedKey, Views};
 
 use crate::expr::{Expr, Select};
@@ -90,6 +93,8 @@ pub struct Relation {
     pub owner: String,
     pub row_security: RowSecurity,
     pub policies: Vec<Policy>,
+    /// By name; only where the engine does not keep them itself.
+    pub triggers: Vec<Trigger>,
     pub grants: Vec<Grant>,
     /// A view's select; `None` where the engine keeps it itself.
     pub definition: Option<Arc<Select>>,
@@ -223,6 +228,10 @@ pub struct Function {
     pub source: String,
     /// A `language sql` scalar body whose names are known; arguments are `Expr::Output { source: ROW, index }`.
     pub body: Option<Select>,
+    /// A PL/pgSQL body that is more than a `return`, for engines that do not run it themselves.
+    pub procedure: Option<Arc<read_plpgsql::Syntax>>,
+    /// `set search_path = …`, else the one that it was made with.
+    pub search_path: Vec<String>,
     pub grants: Vec<Grant>,
     pub comment: Option<String>,
 }
@@ -358,6 +367,7 @@ impl Relation {
             owner: String::new(),
             row_security: RowSecurity::default(),
             policies: Vec::new(),
+            triggers: Vec::new(),
             grants: Vec::new(),
             definition: None,
             security_invoker: false,

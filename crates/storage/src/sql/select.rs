@@ -322,6 +322,19 @@ impl Renderer<'_> {
         }
     }
 
+    /// The rows that a statement is about to write: the rowid of `source`, and then the select's outputs.
+    pub(crate) fn rows_to_write(&mut self, (source, rowid): (SourceId, &str), select: &Select) {
+        self.declare(&select.from);
+        let alias = self.alias_of(source);
+        self.push(&format!("select {alias}.{rowid}"));
+        for output in &select.outputs {
+            self.push(", ");
+            self.expression(&output.expr);
+        }
+        self.from(&select.from);
+        self.condition(select.condition.as_ref());
+    }
+
     /// A data-changing statement of a file.
     pub(crate) fn statement(&mut self, statement: &Statement) {
         match statement {

@@ -15,6 +15,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::error::internal;
 use super::functions::{self, ConnectionSession};
 use super::sequences::Sequences;
+use super::triggers::Procedures;
 
 /// How long a connection waits for the locks of other programs.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -85,6 +86,8 @@ pub(super) struct SqliteConnection {
     pub(super) clock: Clock,
     /// What this connection knows of the sequences that it takes values from.
     pub(super) sequences: RefCell<Sequences>,
+    /// The bodies of triggers that this connection has planned.
+    pub(super) procedures: Procedures,
     deadline: Deadline,
     statement_timeout: Duration,
 }
@@ -122,7 +125,15 @@ impl Connector {
         sql.progress_handler(4096, Some(move || seen.is_over())).map_err(internal)?;
         let clock = self.clock.clone();
         let statement_timeout = self.options.statement_timeout;
-        Ok(SqliteConnection { sql, session, clock, sequences: RefCell::default(), deadline, statement_timeout })
+        Ok(SqliteConnection {
+            sql,
+            session,
+            clock,
+            sequences: RefCell::default(),
+            procedures: Procedures::default(),
+            deadline,
+            statement_timeout,
+        })
     }
 
     fn configure(&self, sql: &Connection) -> rusqlite::Result<()> {
@@ -182,6 +193,11 @@ impl SqliteConnection {
     /// Whether `time` is more than one request may take.
     pub(super) fn is_longer_than_allowed(&self, time: Duration) -> bool {
         !self.statement_timeout.is_zero() && time > self.statement_timeout
+    }
+
+    /// Refuses to go on once the time limit is over; SQLite itself looks only while it runs a statement.
+    pub(super) fn check_time(&self) -> Result<(), EngineError> {
+        if self.deadline.is_over() { Err(super::error::timeout().into()) } else { Ok(()) }
     }
 
     /// Ends what [`Self::start`] began: nothing of the caller stays, and no limit runs.

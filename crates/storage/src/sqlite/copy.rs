@@ -1,5 +1,6 @@
 //! `copy … from stdin`: the rows that stand in the file, in PostgreSQL's text format or as csv.
 
+use roadbed_plan::expr::Expr;
 use roadbed_plan::schema::read_sql::{CopyFormat, CopyKind};
 use roadbed_plan::schema::{ColumnId, Relation, Schema};
 use roadbed_plan::value::{self, Value};
@@ -9,6 +10,7 @@ use rusqlite::types::Value as Cell;
 
 use super::functions::to_sql;
 use super::load::{RowFault, Target, insert_rows};
+use super::read::value_of;
 use super::sequences::Sequences;
 
 /// What a `copy` says of its rows.
@@ -36,13 +38,7 @@ pub(super) fn load(
     clock: &Clock,
     (copy, text): (&CopyRows<'_>, &str),
 ) -> Result<(), CopyFault> {
-    let mut records = match copy.format.kind {
-        CopyKind::Text => text_records(text, copy.format),
-        CopyKind::Csv => csv_records(text, copy.format)?,
-    };
-    if copy.format.header && !records.is_empty() {
-        records.remove(0);
-    }
+    let records = records(copy, text)?;
     let mut places = Vec::with_capacity(records.len());
     let mut rows = Vec::with_capacity(records.len());
     for record in &records {
@@ -52,6 +48,34 @@ pub(super) fn load(
     let target = Target { schema: copy.schema, relation: copy.relation, columns: copy.columns, conflict: None };
     insert_rows(connection, sequences, &target, rows)
         .map_err(|RowFault { row, error }| CopyFault { place: places.get(row).copied(), error })
+}
+
+/// The rows that `text` holds, as values of an insert.
+///
+/// # Errors
+/// At the first row that cannot be read.
+pub(super) fn values(copy: &CopyRows<'_>, text: &str, clock: &Clock) -> Result<Vec<Vec<Expr>>, CopyFault> {
+    let mut rows = Vec::new();
+    for record in &records(copy, text)? {
+        let cells = cells(copy, record, clock)?;
+        let value = |(cell, id): (&Cell, &ColumnId)| {
+            let ty = &copy.relation.column_by_id(*id).ty;
+            Expr::value(value_of(cell.into(), ty), ty.clone())
+        };
+        rows.push(cells.iter().zip(copy.columns).map(value).collect());
+    }
+    Ok(rows)
+}
+
+fn records(copy: &CopyRows<'_>, text: &str) -> Result<Vec<Record>, CopyFault> {
+    let mut records = match copy.format.kind {
+        CopyKind::Text => text_records(text, copy.format),
+        CopyKind::Csv => csv_records(text, copy.format)?,
+    };
+    if copy.format.header && !records.is_empty() {
+        records.remove(0);
+    }
+    Ok(records)
 }
 
 /// One row's texts and where it stands.

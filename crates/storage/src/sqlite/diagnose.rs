@@ -79,6 +79,31 @@ pub(super) fn evaluate(
     Ok(Evaluated { values })
 }
 
+/// The values that a row would have, tested by nobody; what is generated is not computed yet, as triggers before a
+/// row see it.
+pub(super) fn computed(target: Target<'_>, candidate: &Candidate<'_>) -> Result<Vec<Value>, EngineError> {
+    let relation = target.relation;
+    let mut renderer = target.renderer("\"row\"");
+    renderer.push("select 1");
+    for column in &relation.columns {
+        renderer.push(&format!(", \"row\".{}", quote_identifier(&column.name)));
+    }
+    renderer.push(" from ");
+    candidate.push(target, &mut renderer);
+    let mut statement = target.request.prepare(&renderer.finish())?;
+    let mut rows = statement.raw_query();
+    let Some(row) = rows.next().map_err(engine_error)? else {
+        return Err(EngineError::Internal { reason: "a row to be computed is gone".into() });
+    };
+    let mut values = Answer { target, row, checks: &[], constraints: &[] }.values()?;
+    for (column, value) in relation.columns.iter().zip(&mut values) {
+        if column.is_generated() {
+            *value = Value::Null;
+        }
+    }
+    Ok(values)
+}
+
 /// The result of the statement that evaluates a row: its values, then its row checks, then its constraints.
 struct Answer<'r> {
     target: Target<'r>,

@@ -52,7 +52,7 @@ fn is_too_deep(message: &str) -> bool {
         || message.contains("levels of trigger recursion")
 }
 
-fn timeout() -> DatabaseError {
+pub(super) fn timeout() -> DatabaseError {
     DatabaseError::new("57014", "canceling statement due to statement timeout")
 }
 

@@ -20,6 +20,12 @@ pub(super) fn deferred<T>(
     request: Request<'_>,
     work: impl FnOnce() -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
+    let known = |row: &rusqlite::Row<'_>| row.get::<_, bool>(0);
+    let mut asked = request.connection.sql.prepare_cached("pragma defer_foreign_keys").map_err(internal)?;
+    if asked.query_row((), known).map_err(internal)? {
+        // A trigger's statement is part of the one that fired it.
+        return work();
+    }
     execute(request.connection, "pragma defer_foreign_keys = on").map_err(internal)?;
     let result = work();
     execute(request.connection, "pragma defer_foreign_keys = off").map_err(internal)?;
@@ -163,6 +169,43 @@ pub(super) fn before_delete<'s>(target: Target<'s>, rowids: &[i64]) -> Result<Do
         doomed.touched.push(Touched { rowid: None, referenced });
     }
     Ok(doomed)
+}
+
+/// A foreign key, the table that has it, and the rows with which it points at one.
+pub(super) type Follower<'s> = (&'s Relation, &'s ForeignKey, Vec<i64>);
+
+/// Rows that refer to a row, by the foreign key with which they do.
+pub(super) fn followers<'s>(
+    target: Target<'s>,
+    relation: &'s Relation,
+    rowid: i64,
+) -> Result<Vec<Follower<'s>>, EngineError> {
+    let mut found = Vec::new();
+    if !incoming(target.schema, relation).any(|(child, _)| super::triggers::any(child)) {
+        return Ok(found);
+    }
+    for (child, key, values) in incoming_values(target, relation, rowid)? {
+        found.push((child, key, referring_rows(target.request, child, key, &values)?));
+    }
+    Ok(found)
+}
+
+/// Whether a change of the table's rows may change rows of a table with triggers, through foreign keys.
+pub(super) fn reaches_triggers(schema: &Schema, relation: &Relation) -> bool {
+    let mut seen = HashSet::from([relation.id]);
+    let mut waiting = vec![relation.id];
+    while let Some(id) = waiting.pop() {
+        for (child, key) in incoming(schema, schema.relation(id)) {
+            let acts = !refuses(key.on_delete) || !refuses(key.on_update);
+            if acts && super::triggers::any(child) {
+                return true;
+            }
+            if acts && seen.insert(child.id) {
+                waiting.push(child.id);
+            }
+        }
+    }
+    false
 }
 
 /// A foreign key, the table that has it, and the values with which it points at a row.

@@ -9,20 +9,25 @@ use std::sync::Arc;
 
 use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError, SqlError, pending_migrations};
 use roadbed_plan::expr::{Expr, Select, SelectOutput, Statement};
+use roadbed_plan::planner::plan_statement;
 use roadbed_plan::schema::read_sql::{self, SqlFile, Step};
 use roadbed_plan::schema::{ColumnId, DefaultValue, Relation, Schema};
-use roadbed_plan::{Clock, DatabaseError, EngineError, Session};
+use roadbed_plan::{DatabaseError, EngineError, Session};
 use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::answers;
 use super::compare::{self, SchemaChange, name_of};
-use super::copy::{self, CopyRows};
+use super::connect::{Request, SqliteConnection};
+use super::copy::{self, CopyFault, CopyRows};
 use super::define::select_definition;
 use super::error::engine_error;
-use super::functions::{ConnectionSession, to_sql};
+use super::foreign_keys::reaches_triggers;
+use super::functions::to_sql;
 use super::load::{self, Target, broken_reference, insert_rows};
-use super::sequences::{self, Sequences};
+use super::procedure::write_statement;
+use super::sequences;
+use super::triggers;
 use super::validate::missing_parent;
 use crate::sql::{Dialect, Mode, Renderer};
 
@@ -36,21 +41,16 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS \"roadbed.migrations\" (id INTEG
 ///
 /// # Errors
 /// When the files do not continue what was applied, or one of them cannot be applied: it leaves nothing behind.
-pub(super) fn apply(
-    connection: &mut Connection,
-    session: &ConnectionSession,
-    migrations: &[Migration],
-    clock: &Clock,
-) -> Result<Vec<String>, MigrationError> {
-    if !is_prepared(connection)? {
-        as_owner(session, clock, || prepare(connection, clock))?;
+pub(super) fn apply(connection: &SqliteConnection, migrations: &[Migration]) -> Result<Vec<String>, MigrationError> {
+    if !is_prepared(&connection.sql)? {
+        as_owner(connection, || prepare(connection))?;
     }
-    connection.execute_batch(answers::TABLE).map_err(engine_error)?;
-    let waiting = pending_migrations(&applied(connection)?, migrations)?;
+    connection.sql.execute_batch(answers::TABLE).map_err(engine_error)?;
+    let waiting = pending_migrations(&applied(&connection.sql)?, migrations)?;
     let mut folded = None;
     let mut names = Vec::new();
     for file in waiting {
-        if as_owner(session, clock, || apply_one(connection, migrations, file, &mut folded, clock))? {
+        if as_owner(connection, || apply_one(connection, migrations, file, &mut folded))? {
             names.push(file.name.clone());
         }
     }
@@ -87,19 +87,14 @@ pub(super) fn applied(connection: &Connection) -> Result<Vec<AppliedMigration>, 
 ///
 /// # Errors
 /// When a statement fails or would change the schema; nothing of the file stays then.
-pub(super) fn seed(
-    connection: &mut Connection,
-    session: &ConnectionSession,
-    script: &Migration,
-    clock: &Clock,
-) -> Result<(), MigrationError> {
-    if !is_prepared(connection)? {
-        as_owner(session, clock, || prepare(connection, clock))?;
+pub(super) fn seed(connection: &SqliteConnection, script: &Migration) -> Result<(), MigrationError> {
+    if !is_prepared(&connection.sql)? {
+        as_owner(connection, || prepare(connection))?;
     }
-    as_owner(session, clock, || seed_rows(connection, script, clock))
+    as_owner(connection, || seed_rows(connection, script))
 }
 
-fn seed_rows(connection: &mut Connection, script: &Migration, clock: &Clock) -> Result<(), MigrationError> {
+fn seed_rows(connection: &SqliteConnection, script: &Migration) -> Result<(), MigrationError> {
     let transaction = begin(connection)?;
     let mut schema = fold(&transaction)?;
     let file = SqlFile { path: &script.path, text: &script.sql };
@@ -118,20 +113,26 @@ fn seed_rows(connection: &mut Connection, script: &Migration, clock: &Clock) -> 
             .into());
         }
     }
-    Runner::new(&transaction, clock, file).run(&steps)?;
+    Runner::new(connection, file).run(&steps)?;
     commit(&transaction, &schema, &file)
 }
 
 /// Does `work` as the role that migrations run as, with no claims.
-fn as_owner<T>(session: &ConnectionSession, clock: &Clock, work: impl FnOnce() -> T) -> T {
-    session.start(&Session::new(read_sql::OWNER, serde_json::Map::new()), clock.timestamptz());
+fn as_owner<T>(connection: &SqliteConnection, work: impl FnOnce() -> T) -> T {
+    connection.session.start(&owner(), connection.clock.timestamptz());
     let result = work();
-    session.clear();
+    connection.session.clear();
     result
 }
 
-fn begin(connection: &mut Connection) -> Result<Transaction<'_>, EngineError> {
-    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(engine_error)
+fn owner() -> Session {
+    Session::new(read_sql::OWNER, serde_json::Map::new())
+}
+
+fn begin(connection: &SqliteConnection) -> Result<Transaction<'_>, EngineError> {
+    // What earlier transactions knew of sequences may have been rolled back.
+    connection.sequences.borrow_mut().forget();
+    Transaction::new_unchecked(&connection.sql, TransactionBehavior::Immediate).map_err(engine_error)
 }
 
 fn is_prepared(connection: &Connection) -> Result<bool, EngineError> {
@@ -140,7 +141,7 @@ fn is_prepared(connection: &Connection) -> Result<bool, EngineError> {
 }
 
 /// Makes the tables of the engine itself, and what `BOOTSTRAP` declares.
-fn prepare(connection: &mut Connection, clock: &Clock) -> Result<(), MigrationError> {
+fn prepare(connection: &SqliteConnection) -> Result<(), MigrationError> {
     let transaction = begin(connection)?;
     if is_prepared(&transaction)? {
         return Ok(());
@@ -151,7 +152,7 @@ fn prepare(connection: &mut Connection, clock: &Clock) -> Result<(), MigrationEr
         .map_err(engine_error)?;
     let mut schema = Arc::new(Schema::initial());
     let steps = read_sql::read(&mut schema, &BOOTSTRAP)?;
-    Runner::new(&transaction, clock, BOOTSTRAP).run(&steps)?;
+    Runner::new(connection, BOOTSTRAP).run(&steps)?;
     commit(&transaction, &schema, &BOOTSTRAP)
 }
 
@@ -160,11 +161,10 @@ type Folded = Option<(usize, Arc<Schema>)>;
 
 /// Applies one file, unless another process has done so meanwhile. Says whether it was applied here.
 fn apply_one(
-    connection: &mut Connection,
+    connection: &SqliteConnection,
     files: &[Migration],
     migration: &Migration,
     folded: &mut Folded,
-    clock: &Clock,
 ) -> Result<bool, MigrationError> {
     let transaction = begin(connection)?;
     let before = applied(&transaction)?;
@@ -177,9 +177,9 @@ fn apply_one(
     };
     let file = SqlFile { path: &migration.path, text: &migration.sql };
     let steps = read_sql::read(&mut schema, &file)?;
-    Runner::new(&transaction, clock, file).run(&steps)?;
+    Runner::new(connection, file).run(&steps)?;
     let record = "INSERT INTO \"roadbed.migrations\" (name, checksum, sql, applied_at) VALUES (?1, ?2, ?3, ?4)";
-    let values = (&migration.name, migration.checksum(), &migration.sql, clock.unix_micros());
+    let values = (&migration.name, migration.checksum(), &migration.sql, connection.clock.unix_micros());
     transaction.execute(record, values).map_err(engine_error)?;
     let version = before.len() + 1;
     transaction.execute_batch(&format!("PRAGMA user_version = {version}")).map_err(engine_error)?;
@@ -286,23 +286,25 @@ fn located(file: &SqlFile<'_>, place: (usize, usize), error: EngineError) -> Mig
 
 /// Carries out the steps of one file within its transaction.
 struct Runner<'a> {
-    connection: &'a Connection,
-    clock: &'a Clock,
+    connection: &'a SqliteConnection,
+    /// Migrations run as their owner, with no claims.
+    session: Session,
     file: SqlFile<'a>,
-    sequences: Sequences,
 }
 
 impl<'a> Runner<'a> {
-    fn new(connection: &'a Connection, clock: &'a Clock, file: SqlFile<'a>) -> Self {
-        Self { connection, clock, file, sequences: Sequences::default() }
+    fn new(connection: &'a SqliteConnection, file: SqlFile<'a>) -> Self {
+        Self { connection, session: owner(), file }
     }
 
-    fn run(mut self, steps: &[Step]) -> Result<(), MigrationError> {
+    fn run(&self, steps: &[Step]) -> Result<(), MigrationError> {
         for step in steps {
             let (place, result) = match step {
                 Step::Define { before, after, conversions, offset, length } => {
+                    self.connection.procedures.forget();
                     let change = SchemaChange { before, after, conversions };
-                    let result = compare::follow(self.connection, &mut self.sequences, &change);
+                    let result =
+                        compare::follow(&self.connection.sql, &mut self.connection.sequences.borrow_mut(), &change);
                     ((*offset, *length), result)
                 }
                 Step::Write { schema, statement, offset, length } => {
@@ -311,7 +313,7 @@ impl<'a> Runner<'a> {
                 Step::Copy { schema, relation, columns, format, rows, offset, length } => {
                     let copy = CopyRows { schema, relation: schema.relation(*relation), columns, format };
                     let text = self.file.text.get(rows.clone()).unwrap_or_default();
-                    match copy::load(self.connection, &mut self.sequences, self.clock, (&copy, text)) {
+                    match self.copy(&copy, text) {
                         Ok(()) => ((*offset, *length), Ok(())),
                         Err(fault) => {
                             let place = fault.place.map(|(line, length)| (rows.start + line, length));
@@ -325,23 +327,37 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    fn write(&mut self, schema: &Schema, statement: &Statement) -> Result<(), EngineError> {
+    /// Writes row by row, where triggers look at them.
+    fn through_triggers(&self, schema: &Schema, statement: &Statement) -> Result<(), EngineError> {
+        let request =
+            Request { connection: self.connection, session: &self.session, now: self.connection.clock.timestamptz() };
+        let query = plan_statement(schema, statement.clone(), &self.session.role);
+        write_statement(request, schema, &query)
+    }
+
+    fn write(&self, schema: &Schema, statement: &Statement) -> Result<(), EngineError> {
+        if let Statement::Insert { relation, columns, overriding, .. } = statement {
+            refuse_generated(schema.relation(*relation), columns, *overriding)?;
+        }
+        if fires(schema, statement) {
+            return self.through_triggers(schema, statement);
+        }
         match statement {
-            Statement::Insert { relation, columns, rows, overriding, conflict } => {
+            Statement::Insert { relation, columns, rows, conflict, .. } => {
                 let relation = schema.relation(*relation);
-                refuse_generated(relation, columns, *overriding)?;
                 let rows = match rows {
                     Some(rows) => self.rows_of(schema, rows)?,
                     None => vec![Vec::new()],
                 };
                 let target = Target { schema, relation, columns, conflict: conflict.as_ref() };
-                insert_rows(self.connection, &mut self.sequences, &target, rows).map_err(|fault| fault.error)
+                insert_rows(&self.connection.sql, &mut self.connection.sequences.borrow_mut(), &target, rows)
+                    .map_err(|fault| fault.error)
             }
             Statement::Update { relation, assignments, .. } => {
                 let relation = schema.relation(*relation);
                 self.execute(schema, relation, statement)?;
                 let assigned = assignments.iter().map(|(id, _)| relation.column_by_id(*id));
-                load::fit_sizes(self.connection, &name_of(relation), assigned)
+                load::fit_sizes(&self.connection.sql, &name_of(relation), assigned)
             }
             Statement::Delete { relation, .. } => self.execute(schema, schema.relation(*relation), statement),
             Statement::Select(select) => self.select(schema, select),
@@ -352,8 +368,27 @@ impl<'a> Runner<'a> {
         let mut renderer = Renderer::new(schema, Dialect::Sqlite, Mode::Definition);
         renderer.statement(statement);
         let sql = renderer.finish().sql;
-        let refused = |error| load::statement_error(self.connection, schema, (relation, &sql), error);
-        self.connection.execute(&sql, ()).map(drop).map_err(refused)
+        let refused = |error| load::statement_error(&self.connection.sql, schema, (relation, &sql), error);
+        self.connection.sql.execute(&sql, ()).map(drop).map_err(refused)
+    }
+
+    fn copy(&self, copy: &CopyRows<'_>, text: &str) -> Result<(), CopyFault> {
+        if !triggers::any(copy.relation) {
+            let sequences = &mut self.connection.sequences.borrow_mut();
+            return copy::load(&self.connection.sql, sequences, &self.connection.clock, (copy, text));
+        }
+        let values = copy::values(copy, text, &self.connection.clock)?;
+        if values.is_empty() {
+            return Ok(());
+        }
+        let statement = Statement::Insert {
+            relation: copy.relation.id,
+            columns: copy.columns.to_vec(),
+            rows: Some(Select { values, ..Select::default() }),
+            overriding: true,
+            conflict: None,
+        };
+        self.through_triggers(copy.schema, &statement).map_err(|error| CopyFault { place: None, error })
     }
 
     /// The rows of a select, as SQLite keeps their values.
@@ -361,14 +396,14 @@ impl<'a> Runner<'a> {
         if let Some(rows) = known_rows(select) {
             return Ok(rows);
         }
-        let mut statement = self.connection.prepare(&select_definition(schema, select)).map_err(engine_error)?;
+        let mut statement = self.connection.sql.prepare(&select_definition(schema, select)).map_err(engine_error)?;
         let width = statement.column_count();
         let row = |row: &rusqlite::Row<'_>| (0..width).map(|index| row.get(index)).collect();
         statement.query_map((), row).and_then(Iterator::collect).map_err(engine_error)
     }
 
     /// A select is run for its effect: that of `setval` and `nextval`, which only stand for themselves here.
-    fn select(&mut self, schema: &Schema, select: &Select) -> Result<(), EngineError> {
+    fn select(&self, schema: &Schema, select: &Select) -> Result<(), EngineError> {
         for output in &select.outputs {
             let Expr::Call { function, args, .. } = &output.expr else { continue };
             if !matches!(&**function, "setval" | "nextval") {
@@ -388,19 +423,30 @@ impl<'a> Runner<'a> {
         self.rows_of(schema, &Select { outputs: others, ..select.clone() }).map(drop)
     }
 
-    fn move_sequence(&mut self, schema: &Schema, args: &[Cell]) -> Result<(), EngineError> {
+    fn move_sequence(&self, schema: &Schema, args: &[Cell]) -> Result<(), EngineError> {
         let Some(Cell::Text(name)) = args.first() else { return Ok(()) };
         let sequence = find_sequence(schema, name)?;
         match (args.get(1), args.get(2)) {
             (Some(Cell::Integer(value)), called) => {
                 let called = called != Some(&Cell::Integer(0));
-                self.sequences.set(self.connection, &sequence, *value, called)
+                self.connection.sequences.borrow_mut().set(&self.connection.sql, &sequence, *value, called)
             }
             // As in PostgreSQL, `setval` of null changes nothing.
             (Some(_), _) => Ok(()),
-            (None, _) => self.sequences.take(self.connection, &sequence, 1).map(drop),
+            (None, _) => self.connection.sequences.borrow_mut().take(&self.connection.sql, &sequence, 1).map(drop),
         }
     }
+}
+
+/// Whether a statement may fire a trigger.
+fn fires(schema: &Schema, statement: &Statement) -> bool {
+    let (relation, acts) = match statement {
+        Statement::Insert { relation, .. } => (relation, false),
+        Statement::Update { relation, .. } | Statement::Delete { relation, .. } => (relation, true),
+        Statement::Select(_) => return false,
+    };
+    let relation = schema.relation(*relation);
+    triggers::any(relation) || (acts && reaches_triggers(schema, relation))
 }
 
 /// Rows that need no database to be known.

@@ -11,12 +11,14 @@ mod foreign_keys;
 pub(crate) mod functions;
 mod load;
 mod migrate;
+mod procedure;
 mod read;
 mod readers;
 mod sequences;
 #[cfg(test)]
 mod tests;
 mod transact;
+mod triggers;
 mod validate;
 mod write;
 mod writer;
@@ -188,7 +190,7 @@ impl Engine for SqliteEngine {
     async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<String>, MigrationError> {
         let migrations = migrations.to_vec();
         self.alone(move |connection| {
-            let names = migrate::apply(&mut connection.sql, &connection.session, &migrations, &connection.clock);
+            let names = migrate::apply(connection, &migrations);
             connection.sequences.get_mut().forget();
             names
         })
@@ -198,7 +200,7 @@ impl Engine for SqliteEngine {
     async fn seed(&self, script: &Migration) -> Result<(), MigrationError> {
         let script = script.clone();
         self.alone(move |connection| {
-            let done = migrate::seed(&mut connection.sql, &connection.session, &script, &connection.clock);
+            let done = migrate::seed(connection, &script);
             connection.sequences.get_mut().forget();
             done
         })

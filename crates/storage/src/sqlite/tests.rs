@@ -51,6 +51,7 @@ fn relation(id: RelationId, name: &str, columns: Vec<Column>) -> Relation {
         policies: Vec::new(),
         grants: Vec::new(),
         definition: None,
+        triggers: Vec::new(),
         security_invoker: false,
         writable: true,
     }

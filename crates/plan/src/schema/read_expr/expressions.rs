@@ -7,7 +7,8 @@ use pg_query::protobuf::{
     node::Node as NodeEnum,
 };
 
-use crate::expr::{Expr, SessionValue};
+use crate::expr::{Expr, SessionValue, SourceId};
+use crate::procedure::BuiltIn;
 use crate::value::{self, Type, Value};
 
 use super::coerce::{Context, common};
@@ -324,6 +325,7 @@ impl Resolver<'_> {
         match expr.ty().base() {
             Type::Array(item) => {
                 let index = self.implicit(index, &Type::Int4, at)?;
+                let index = if is_trigger_args(&expr) { one_more(index) } else { index };
                 Ok(Expr::call("[]", vec![expr, index], (**item).clone()))
             }
             Type::Jsonb => self.operator("->", vec![expr, index], at),
@@ -334,6 +336,16 @@ impl Resolver<'_> {
             }
         }
     }
+}
+
+/// Whether this is `tg_argv`, the one array that begins with 0. Arrays do not keep where they begin.
+fn is_trigger_args(expr: &Expr) -> bool {
+    let args = u32::try_from(BuiltIn::Args.index()).ok();
+    matches!(expr, Expr::Output { source: SourceId::VARIABLES, index, .. } if Some(*index) == args)
+}
+
+fn one_more(index: Expr) -> Expr {
+    Expr::call("+", vec![index, Expr::value(Value::Int(1), Type::Int4)], Type::Int4)
 }
 
 /// `not` of a test that has its own negation.

@@ -18,6 +18,7 @@ mod set_operations;
 mod statements;
 mod subselects;
 mod types;
+mod variables;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use std::collections::BTreeSet;
 use pg_query::protobuf;
 
 pub(crate) use inline::is_plain;
+pub use variables::Sight;
 
 pub use functions::{AGGREGATES, FUNCTIONS, Kind, OPERATORS, Signature};
 
@@ -145,7 +147,7 @@ impl<'a> Resolver<'a> {
     /// # Errors
     /// When a name, type or construct is not known.
     pub fn statement(&self, node: &protobuf::Node) -> Result<Statement, ExprError> {
-        self.read_statement(node)
+        self.read_statement(node, None)
     }
 
     /// Converts `expr` as an assignment to a column of type `to` does.

@@ -16,6 +16,8 @@ pub(super) struct Names<'p> {
     pub(super) commons: Vec<Common>,
     pub(super) args: Option<&'p [FunctionArg]>,
     pub(super) domain: Option<Type>,
+    /// Whether these are the variables of a PL/pgSQL body.
+    pub(super) variables: bool,
     /// Which clause is being read.
     pub(super) place: Cell<Place>,
     /// Whether an aggregate was met on this level.
@@ -170,6 +172,9 @@ impl<'p> Names<'p> {
                 if found.next().is_some() {
                     return Err(ExprError::new(at, "42702", format!("column reference \"{name}\" is ambiguous")));
                 }
+                if !level.variables && self.is_variable(name) {
+                    return Err(super::variables::ambiguous(name, at));
+                }
                 return Ok(Some(first.expr.clone()));
             }
             if let Some(arg) = level.arg_named(name) {
@@ -177,6 +182,12 @@ impl<'p> Names<'p> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether a variable of the PL/pgSQL body around has this name.
+    fn is_variable(&self, name: &str) -> bool {
+        let items = self.levels().filter(|level| level.variables).flat_map(|level| &level.items);
+        items.filter(|item| item.bare).any(|item| item.column(name).is_some())
     }
 
     /// The relation that `table` or `schema.table` means.

@@ -117,6 +117,15 @@ impl Resolver<'_> {
             let tests = tests.collect::<Read<Vec<_>>>()?;
             return Ok(if negated { Expr::all(tests).unwrap_or(Expr::boolean(true)) } else { Expr::any(tests) });
         }
+        if let (Some(left), Some(right)) = (self.whole_row(left, names)?, self.whole_row(right, names)?)
+            && left.columns.len() == right.columns.len()
+        {
+            let pairs = left.columns.iter().zip(&right.columns);
+            let tests =
+                pairs.map(|(left, right)| self.distinct_pair(left.expr.clone(), right.expr.clone(), negated, at));
+            let tests = tests.collect::<Read<Vec<_>>>()?;
+            return Ok(if negated { Expr::all(tests).unwrap_or(Expr::boolean(true)) } else { Expr::any(tests) });
+        }
         let (left, right) = (self.read(left, names)?, self.read(right, names)?);
         self.distinct_pair(left, right, negated, at)
     }

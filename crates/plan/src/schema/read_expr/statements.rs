@@ -5,7 +5,7 @@ use pg_query::protobuf::{
     SelectStmt, UpdateStmt, WithClause, node::Node as NodeEnum,
 };
 
-use crate::expr::{Expr, Select, SourceId, Statement, StatementConflict};
+use crate::expr::{Expr, Select, SelectOutput, SourceId, Statement, StatementConflict};
 use crate::schema::{Column, ColumnId, DefaultValue, Relation};
 use crate::value::{Type, Value};
 
@@ -17,12 +17,13 @@ use super::select::columns;
 use super::{At, ExprError, Read, Resolver};
 
 impl Resolver<'_> {
-    pub(super) fn read_statement(&self, node: &protobuf::Node) -> Read<Statement> {
+    /// `outer` is what is in sight around the statement.
+    pub(super) fn read_statement(&self, node: &protobuf::Node, outer: Option<&Names<'_>>) -> Read<Statement> {
         match &node.node {
-            Some(NodeEnum::InsertStmt(stmt)) => self.read_insert(stmt),
-            Some(NodeEnum::UpdateStmt(stmt)) => self.read_update(stmt),
-            Some(NodeEnum::DeleteStmt(stmt)) => self.read_delete(stmt),
-            Some(NodeEnum::SelectStmt(stmt)) => self.read_select(stmt, None).map(Statement::Select),
+            Some(NodeEnum::InsertStmt(stmt)) => self.read_insert(stmt, outer),
+            Some(NodeEnum::UpdateStmt(stmt)) => self.read_update(stmt, outer),
+            Some(NodeEnum::DeleteStmt(stmt)) => self.read_delete(stmt, outer),
+            Some(NodeEnum::SelectStmt(stmt)) => self.read_select(stmt, outer).map(Statement::Select),
             _ => Err(ExprError::unsupported(
                 At::default(),
                 "this statement",
@@ -31,7 +32,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn read_insert(&self, stmt: &InsertStmt) -> Read<Statement> {
+    fn read_insert(&self, stmt: &InsertStmt, around: Option<&Names<'_>>) -> Read<Statement> {
         let range = stmt.relation.as_ref().ok_or_else(incomplete)?;
         let relation = self.relation(range)?;
         let mut columns = insert_columns(relation, &stmt.cols)?;
@@ -43,7 +44,7 @@ impl Resolver<'_> {
                 return Err(ExprError::unsupported(At::default(), what, "leave the identity column out of the insert"));
             }
         };
-        let mut outer = Names::default();
+        let mut outer = Names::within(around);
         let with = self.read_with(stmt.with_clause.as_ref(), &mut outer)?;
         let mut rows = match stmt.select_stmt.as_deref().and_then(|node| node.node.as_ref()) {
             None => None,
@@ -60,7 +61,7 @@ impl Resolver<'_> {
             columns.clear();
         }
         let conflict = match stmt.on_conflict_clause.as_deref() {
-            Some(clause) => Some(self.read_conflict(clause, relation, range)?),
+            Some(clause) => Some(self.read_conflict(clause, (relation, range), around)?),
             None => None,
         };
         let columns = columns.into_iter().map(|column| column.id).collect();
@@ -139,8 +140,8 @@ impl Resolver<'_> {
     fn read_conflict(
         &self,
         clause: &OnConflictClause,
-        relation: &Relation,
-        range: &protobuf::RangeVar,
+        (relation, range): (&Relation, &protobuf::RangeVar),
+        outer: Option<&Names<'_>>,
     ) -> Read<StatementConflict> {
         let columns = match clause.infer.as_deref() {
             Some(infer) => conflict_columns(infer, relation)?,
@@ -154,7 +155,7 @@ impl Resolver<'_> {
         let excluded = self.new_source();
         let mut conflict = StatementConflict { columns, excluded, update: Vec::new(), condition: None };
         if clause.action() == OnConflictAction::OnconflictUpdate {
-            let mut names = Names::default();
+            let mut names = Names::within(outer);
             names.items.push(target_item(relation, range)?);
             names.items.push(Item::of_relation(relation, excluded).renamed("excluded", &[], At::default())?);
             conflict.update = self.read_assignments(&clause.target_list, relation, &names)?;
@@ -164,11 +165,11 @@ impl Resolver<'_> {
         Ok(conflict)
     }
 
-    fn read_update(&self, stmt: &UpdateStmt) -> Read<Statement> {
+    fn read_update(&self, stmt: &UpdateStmt, outer: Option<&Names<'_>>) -> Read<Statement> {
         let range = stmt.relation.as_ref().ok_or_else(incomplete)?;
         refuse_with(stmt.with_clause.as_ref())?;
         let relation = self.relation(range)?;
-        let mut names = Names::default();
+        let mut names = Names::within(outer);
         let (from, items) = self.read_from(&stmt.from_clause, &names)?;
         names.items.push(target_item(relation, range)?);
         names.items.extend(items);
@@ -177,16 +178,29 @@ impl Resolver<'_> {
         Ok(Statement::Update { relation: relation.id, source: SourceId::ROW, assignments, from, condition })
     }
 
-    fn read_delete(&self, stmt: &DeleteStmt) -> Read<Statement> {
+    fn read_delete(&self, stmt: &DeleteStmt, outer: Option<&Names<'_>>) -> Read<Statement> {
         let range = stmt.relation.as_ref().ok_or_else(incomplete)?;
         refuse_with(stmt.with_clause.as_ref())?;
         let relation = self.relation(range)?;
-        let mut names = Names::default();
+        let mut names = Names::within(outer);
         let (using, items) = self.read_from(&stmt.using_clause, &names)?;
         names.items.push(target_item(relation, range)?);
         names.items.extend(items);
         let condition = self.read_condition(stmt.where_clause.as_deref(), (Place::Where, "WHERE"), &names)?;
         Ok(Statement::Delete { relation: relation.id, source: SourceId::ROW, using, condition })
+    }
+
+    /// `returning`: over the row that is written.
+    pub(super) fn read_returning(
+        &self,
+        targets: &[protobuf::Node],
+        range: &protobuf::RangeVar,
+        outer: &Names<'_>,
+    ) -> Read<Vec<SelectOutput>> {
+        let mut names = Names::within(Some(outer));
+        names.items.push(target_item(self.relation(range)?, range)?);
+        names.place.set(Place::Values);
+        self.read_outputs(targets, &names)
     }
 
     fn read_assignments(

@@ -108,6 +108,14 @@ impl Fold<'_> {
             AlterTableType::AtDisableRowSecurity => security = RowSecurity { enabled: false, ..security },
             AlterTableType::AtForceRowSecurity => security = RowSecurity { forced: true, ..security },
             AlterTableType::AtNoForceRowSecurity => security = RowSecurity { forced: false, ..security },
+            AlterTableType::AtEnableTrig
+            | AlterTableType::AtEnableAlwaysTrig
+            | AlterTableType::AtEnableReplicaTrig
+            | AlterTableType::AtEnableTrigAll
+            | AlterTableType::AtEnableTrigUser
+            | AlterTableType::AtDisableTrig
+            | AlterTableType::AtDisableTrigAll
+            | AlterTableType::AtDisableTrigUser => return self.switch_trigger(id, command),
             other => {
                 let (what, help) = match other {
                     AlterTableType::AtAddInherit | AlterTableType::AtDropInherit => {
@@ -117,10 +125,6 @@ impl Fold<'_> {
                         ("a partitioned table", "write an ordinary table")
                     }
                     AlterTableType::AtReplicaIdentity => ("`replica identity`", "leave it out"),
-                    AlterTableType::AtEnableTrig
-                    | AlterTableType::AtDisableTrig
-                    | AlterTableType::AtEnableTrigAll
-                    | AlterTableType::AtDisableTrigAll => ("a trigger", "leave it out"),
                     AlterTableType::AtSetStatistics
                     | AlterTableType::AtSetStorage
                     | AlterTableType::AtSetCompression

@@ -85,6 +85,13 @@ impl Fold<'_> {
                 let known = relation.policies.iter().any(|policy| policy.name == name);
                 if known { Ok(()) } else { Err(super::policies::no_policy(&relation, name)) }
             }
+            ObjectType::ObjectTrigger => {
+                let Some((trigger, table)) = names.split_last() else { return Ok(()) };
+                let relation = self.relation(&range_of(table))?;
+                let name = string(trigger).unwrap_or_default();
+                let known = relation.triggers.iter().any(|trigger| trigger.name == name);
+                if known { Ok(()) } else { Err(super::triggers::no_trigger(&relation, name)) }
+            }
             ObjectType::ObjectTabconstraint => {
                 let Some((constraint, table)) = names.split_last() else { return Ok(()) };
                 let relation = self.relation(&range_of(table))?;

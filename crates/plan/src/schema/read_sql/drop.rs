@@ -25,6 +25,7 @@ pub enum Object {
     Constraint(RelationId, String),
     Policy(RelationId, String),
     Index(RelationId, String),
+    Trigger(RelationId, String),
     Default(RelationId, ColumnId),
     Sequence(Key),
     Enum(Key),
@@ -74,8 +75,9 @@ impl Fold<'_> {
             }
             ObjectType::ObjectFunction | ObjectType::ObjectRoutine => return self.function_to_drop(stmt, node),
             ObjectType::ObjectPolicy => return self.policy_to_drop(stmt, node),
+            ObjectType::ObjectTrigger => return self.drop_trigger(stmt, node),
             ObjectType::ObjectExtension => return Ok(None),
-            ObjectType::ObjectTrigger | ObjectType::ObjectProcedure | ObjectType::ObjectMatview if stmt.missing_ok => {
+            ObjectType::ObjectProcedure | ObjectType::ObjectMatview if stmt.missing_ok => {
                 return Ok(None);
             }
             _ => {
@@ -208,7 +210,7 @@ impl Fold<'_> {
         let (id, columns) = match object {
             Object::Column(id, column) | Object::Default(id, column) => (*id, vec![*column]),
             Object::Constraint(id, name) => (*id, self.constraint_columns(*id, name)),
-            Object::Policy(id, _) | Object::Index(id, _) => (*id, Vec::new()),
+            Object::Policy(id, _) | Object::Index(id, _) | Object::Trigger(id, _) => (*id, Vec::new()),
             Object::Relation(_)
             | Object::Sequence(_)
             | Object::Enum(_)
@@ -222,6 +224,7 @@ impl Fold<'_> {
             Object::Constraint(..)
             | Object::Policy(..)
             | Object::Index(..)
+            | Object::Trigger(..)
             | Object::Default(..)
             | Object::Sequence(_)
             | Object::Enum(_)
@@ -250,7 +253,7 @@ impl Fold<'_> {
             Object::Enum(key) | Object::Domain(key) => self.dependents_of_type(key),
             Object::Function(key) => self.dependents_of_function(key),
             Object::Schema(name) => self.contents(name),
-            Object::Policy(..) | Object::Default(..) => Vec::new(),
+            Object::Policy(..) | Object::Default(..) | Object::Trigger(..) => Vec::new(),
         };
         found.into_iter().map(|found| (found, on.clone())).collect()
     }
@@ -285,6 +288,7 @@ impl Fold<'_> {
             found.extend(foreign_keys_to(other, |key| key.target == id && key.target_columns.contains(&column)));
             found.extend(policies_with(other, |uses| uses.columns.contains(&me)));
         }
+        found.extend(self.triggers_with(id, column));
         let relation = self.schema.relation(id);
         for other in relation.columns.iter().filter(|other| other.id != column) {
             if let Some(DefaultValue::Generated(expr)) = &other.default
@@ -355,7 +359,8 @@ impl Fold<'_> {
 
     fn dependents_of_function(&self, key: &Key) -> Vec<Object> {
         // A function's text is read when it runs: it outlives what it calls.
-        self.callers(key).into_iter().filter(|user| !matches!(user, Object::Function(_))).collect()
+        let callers = self.callers(key).into_iter().filter(|user| !matches!(user, Object::Function(_)));
+        callers.chain(self.triggers_of(key)).collect()
     }
 
     /// What has the function's body in it.
@@ -382,6 +387,9 @@ impl Fold<'_> {
             }
             Object::Index(id, name) => {
                 relation(id).is_some_and(|found| found.indexes.iter().any(|other| other.name == *name))
+            }
+            Object::Trigger(id, name) => {
+                relation(id).is_some_and(|found| found.triggers.iter().any(|other| other.name == *name))
             }
             Object::Sequence(key) => self.schema.sequences.contains_key(key),
             Object::Enum(key) => self.schema.enums.contains_key(key),
@@ -440,6 +448,7 @@ impl Fold<'_> {
             Object::Default(id, found) => format!("default value for {}", column(id, found)),
             Object::Constraint(id, name) => format!("constraint {name} on {}", table(id)),
             Object::Policy(id, name) => format!("policy {name} on {}", table(id)),
+            Object::Trigger(id, name) => format!("trigger {name} on {}", table(id)),
             Object::Index(id, name) => format!("index {}", self.display(&self.schema.relation(*id).schema, name)),
             Object::Sequence((schema, name)) => format!("sequence {}", self.display(schema, name)),
             Object::Enum((schema, name)) | Object::Domain((schema, name)) => {
@@ -456,10 +465,14 @@ impl Fold<'_> {
             Object::Column(id, column) | Object::Default(id, column) => {
                 self.schema.relation(*id).column_by_id(*column).name.clone()
             }
-            Object::Constraint(_, name) | Object::Policy(_, name) | Object::Index(_, name) | Object::Schema(name) => {
-                name.clone()
-            }
-            Object::Sequence((_, name)) | Object::Enum((_, name)) | Object::Domain((_, name)) => name.clone(),
+            Object::Constraint(_, name)
+            | Object::Policy(_, name)
+            | Object::Index(_, name)
+            | Object::Trigger(_, name)
+            | Object::Schema(name)
+            | Object::Sequence((_, name))
+            | Object::Enum((_, name))
+            | Object::Domain((_, name)) => name.clone(),
             Object::Function((_, name)) => name.split('(').next().unwrap_or_default().to_owned(),
         }
     }
@@ -479,6 +492,9 @@ impl Fold<'_> {
             }
             Object::Index(id, name) => {
                 self.edit_if_there(*id, |relation| relation.indexes.retain(|index| index.name != *name))
+            }
+            Object::Trigger(id, name) => {
+                self.edit_if_there(*id, |relation| relation.triggers.retain(|trigger| trigger.name != *name))
             }
             Object::Default(id, column) => self.edit_if_there(*id, |relation| {
                 for found in relation.columns.iter_mut().filter(|found| found.id == *column) {

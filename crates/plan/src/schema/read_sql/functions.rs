@@ -7,7 +7,7 @@ use pg_query::protobuf::{self as pb, DefElem, Node, ObjectWithArgs, SelectStmt};
 
 use super::drop::Object;
 use super::fault::Fault;
-use super::names::{dotted, list, show, string, strings};
+use super::names::{dotted, list, show, string};
 use super::settings::constant;
 use super::{Fold, OWNER};
 use crate::expr::Select;
@@ -51,7 +51,7 @@ impl Fold<'_> {
         }
         let mut clauses = Clauses::default();
         clauses.read(&stmt.options)?;
-        refuse_language(name, &clauses.language, stmt)?;
+        refuse_language(name, &clauses.language)?;
         let schema = self.schema_for_new(schema.unwrap_or_default(), -1)?;
         let header = self.function_header(stmt)?;
         let old = self.same_function((&schema, name), &header.args);
@@ -60,8 +60,15 @@ impl Fold<'_> {
         }
         let (result, row) = self.function_result((&schema, name), &header);
         let grants = self.default_grants(DefaultPrivilegeObject::Functions, &schema);
-        let body =
-            self.function_body(stmt, &clauses, Heading { args: &header.args, returns: &header.returns, result, row })?;
+        let is_trigger = header.returns == Type::Other("trigger".into());
+        let (body, procedure) = if clauses.language == "plpgsql" && is_trigger {
+            let source = clauses.source.as_deref().unwrap_or_default();
+            (None, Some(Arc::new(self.procedure((name, source), &header.args, is_trigger)?)))
+        } else {
+            let heading = Heading { args: &header.args, returns: &header.returns, result, row };
+            (self.function_body(stmt, &clauses, heading)?, None)
+        };
+        let search_path = clauses.search_path.take().unwrap_or_else(|| self.search_path.clone());
         let function = Function {
             schema,
             name: name.to_owned(),
@@ -78,10 +85,15 @@ impl Fold<'_> {
             strict: clauses.strict,
             source: clauses.source.unwrap_or_default(),
             body,
+            procedure,
+            search_path,
             grants: old.map_or(grants, |old| self.schema.functions[old].grants.clone()),
             comment: old.and_then(|old| self.schema.functions[old].comment.clone()),
         };
         let key = (function.schema.clone(), function.signature());
+        if let Some(start) = self.piece.text.find(&function.source).filter(|_| function.procedure.is_some()) {
+            self.bodies.insert(key.clone(), self.piece.offset + start);
+        }
         self.note_calls(&Object::Function(key.clone()));
         let Some(old) = old else {
             // Others may have been made with an earlier one of this name.
@@ -175,6 +187,7 @@ impl Fold<'_> {
                 | Object::Column(..)
                 | Object::Constraint(..)
                 | Object::Index(..)
+                | Object::Trigger(..)
                 | Object::Default(..)
                 | Object::Sequence(_)
                 | Object::Enum(_)
@@ -338,14 +351,8 @@ impl Clauses {
     }
 }
 
-fn refuse_language(name: &str, language: &str, stmt: &pb::CreateFunctionStmt) -> Result<(), Fault> {
-    let trigger = stmt.return_type.as_ref().is_some_and(|returned| strings(&returned.names).last() == Some(&"trigger"));
+fn refuse_language(name: &str, language: &str) -> Result<(), Fault> {
     match language {
-        "plpgsql" if trigger => Err(Fault::only_postgres(
-            format!("the PL/pgSQL trigger function `{name}`"),
-            "use a default, a generated column or a check; or serve this folder from PostgreSQL",
-        )
-        .name(name)),
         "sql" | "plpgsql" => Ok(()),
         other => Err(Fault::only_postgres(
             format!("the function `{name}` in `language {other}`"),

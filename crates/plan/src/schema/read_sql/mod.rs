@@ -27,6 +27,7 @@ mod settings;
 mod split;
 mod statement;
 mod tables;
+mod triggers;
 mod types;
 mod views;
 mod writes;
@@ -139,6 +140,10 @@ struct Fold<'a> {
     called: RefCell<BTreeSet<(String, String)>>,
     /// A `commit` was read: nothing may follow.
     ended: bool,
+    /// Where the PL/pgSQL bodies of this file begin, by their function's schema and signature.
+    bodies: HashMap<(String, String), usize>,
+    /// Offset and length of what made the triggers of this file.
+    trigger_places: HashMap<(RelationId, String), (usize, usize)>,
 }
 
 impl<'a> Fold<'a> {
@@ -154,6 +159,8 @@ impl<'a> Fold<'a> {
             next_columns: HashMap::new(),
             called: RefCell::default(),
             ended: false,
+            bodies: HashMap::new(),
+            trigger_places: HashMap::new(),
         }
     }
 
@@ -163,6 +170,9 @@ impl<'a> Fold<'a> {
         while let Some(found) = splitter.next() {
             let piece = found.map_err(|fault| fault.locate(file, &Piece { offset: splitter.offset(), text: "" }))?;
             self.take(&mut splitter, piece).map_err(|fault| fault.locate(file, &self.piece))?;
+        }
+        if self.wanted == Wanted::Steps {
+            self.check_procedures(file)?;
         }
         Ok(self)
     }

@@ -24,6 +24,7 @@ impl Fold<'_> {
             (ObjectType::ObjectColumn, Some(range)) => self.rename_column(range, stmt),
             (ObjectType::ObjectTabconstraint, Some(range)) => self.rename_constraint(range, &stmt.subname, new),
             (ObjectType::ObjectPolicy, Some(range)) => self.rename_policy(range, stmt),
+            (ObjectType::ObjectTrigger, Some(range)) => self.rename_trigger(range, stmt),
             (ObjectType::ObjectSchema, _) => self.rename_schema(&stmt.subname, new),
             (ObjectType::ObjectRole, _) => self.rename_role(&stmt.subname, new),
             (ObjectType::ObjectType | ObjectType::ObjectDomain, _) => {

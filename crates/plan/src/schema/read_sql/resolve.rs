@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::functions::Heading;
 use crate::expr::{Expr, Select, Statement};
 use crate::schema::FunctionResult;
-use crate::schema::read_expr::{ExprError, Resolver, Scope};
+use crate::schema::read_expr::{ExprError, Resolver, Scope, Sight};
 use crate::value::Type;
 
 impl Fold<'_> {
@@ -34,6 +34,11 @@ impl Fold<'_> {
 
     pub(super) fn expr(&self, node: &Node, scope: Scope<'_>) -> Result<Expr, Fault> {
         self.reading(&self.search_path, |resolver| resolver.expression(node, scope))
+    }
+
+    /// A condition over the rows in `sight`.
+    pub(super) fn reading_in(&self, node: &Node, sight: &Sight) -> Result<Expr, Fault> {
+        self.reading(&self.search_path, |resolver| resolver.condition_in(node, sight))
     }
 
     /// An expression that must be a boolean; `place` is PostgreSQL's word for where it stands.

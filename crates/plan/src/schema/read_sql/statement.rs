@@ -54,6 +54,7 @@ impl<'a> Fold<'a> {
             NodeEnum::GrantStmt(stmt) => self.grant(stmt),
             NodeEnum::AlterDefaultPrivilegesStmt(stmt) => self.alter_default_privileges(stmt),
             NodeEnum::CreatePolicyStmt(stmt) => self.create_policy(stmt),
+            NodeEnum::CreateTrigStmt(stmt) => self.create_trigger(stmt),
             NodeEnum::AlterPolicyStmt(stmt) => self.alter_policy(stmt),
             other => Err(self.refuse_statement(other)),
         }
@@ -62,10 +63,6 @@ impl<'a> Fold<'a> {
     fn refuse_statement(&self, stmt: &NodeEnum) -> Fault {
         match stmt {
             NodeEnum::DoStmt(_) => Fault::only_postgres("PL/pgSQL (`do`)", "write the statements themselves"),
-            NodeEnum::CreateTrigStmt(stmt) => Fault::only_postgres(
-                format!("the trigger `{}` and the PL/pgSQL that it runs", stmt.trigname),
-                "use a default, a generated column or a check; or serve this folder from PostgreSQL",
-            ),
             NodeEnum::CreatePublicationStmt(_) | NodeEnum::AlterPublicationStmt(_) => {
                 Fault::new("0A000", "publications cannot be defined yet").help("leave it out for now")
             }

@@ -114,6 +114,7 @@ impl Fold<'_> {
             policies: Vec::new(),
             grants,
             definition: None,
+            triggers: Vec::new(),
             security_invoker: false,
             writable: table,
         }))

@@ -194,13 +194,13 @@ fn what_cannot_be_carried_over_names_the_construct() {
     let cases = [
         ("create table a (d jsonb); create index on a using gist (d)", "a gist index works only on PostgreSQL", "gist"),
         (
-            "create function f() returns trigger language plpgsql as $$ begin return new; end $$",
-            "the PL/pgSQL trigger function `f` works only on PostgreSQL",
-            "f",
+            "create function f() returns trigger language plpgsql as $$ begin execute 'x'; return new; end $$",
+            "`execute`, a statement made at run time, works only on PostgreSQL",
+            "begin execute 'x'; return new; end",
         ),
         (
-            "create function f() returns int language plpgsql as $$ begin perform 1; return 1; end $$",
-            "the PL/pgSQL function `f` works only on PostgreSQL",
+            "create table a (id int); create trigger f instead of delete on a for each row execute function f()",
+            "an `instead of` trigger works only on PostgreSQL",
             "f",
         ),
         ("do $$ begin null; end $$", "PL/pgSQL (`do`) works only on PostgreSQL", "do $$ begin null; end $$"),

@@ -167,6 +167,7 @@ impl Fold {
                 policies: Vec::new(),
                 grants: self.take_grants(b'r', oid),
                 definition: None,
+                triggers: Vec::new(),
                 security_invoker: fields.take()?,
                 writable: fields.take()?,
             };

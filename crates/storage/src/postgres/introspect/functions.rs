@@ -73,6 +73,8 @@ fn read_one(fold: &mut Fold, row: &Row) -> Result<Function, Error> {
         strict,
         source,
         body: None,
+        procedure: None,
+        search_path: Vec::new(),
         grants: fold.take_grants(b'f', oid),
         comment,
     })

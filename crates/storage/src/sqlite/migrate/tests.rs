@@ -3,17 +3,18 @@
 use roadbed_plan::Clock;
 use roadbed_plan::engine::{Migration, MigrationError};
 use rusqlite::Connection;
-use rusqlite::config::DbConfig;
 use rusqlite::types::Value as Cell;
 
-use super::super::functions::{self, ConnectionSession};
+use super::super::connect::{Connector, SqliteConnection, SqliteLocation, SqliteOptions};
 
 /// A database with the migrations it was given so far.
 struct Lab {
-    connection: Connection,
-    session: ConnectionSession,
-    clock: Clock,
+    connection: SqliteConnection,
     migrations: Vec<Migration>,
+}
+
+fn open(location: SqliteLocation) -> SqliteConnection {
+    Connector { location, options: SqliteOptions::default(), clock: Clock::manual(1_700_000_000) }.open().unwrap()
 }
 
 fn migration(name: &str, sql: &str) -> Migration {
@@ -28,19 +29,13 @@ impl Lab {
     }
 
     fn empty() -> Self {
-        let connection = Connection::open_in_memory().unwrap();
-        let (session, clock) = (ConnectionSession::default(), Clock::manual(1_700_000_000));
-        functions::register(&connection, &session, &clock).unwrap();
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true).unwrap();
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).unwrap();
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false).unwrap();
-        Self { connection, session, clock, migrations: Vec::new() }
+        Self { connection: open(SqliteLocation::Memory), migrations: Vec::new() }
     }
 
     fn try_migrate(&mut self, sql: &str) -> Result<(), MigrationError> {
         let name = format!("{:04}", self.migrations.len());
         self.migrations.push(migration(&name, sql));
-        let result = super::apply(&mut self.connection, &self.session, &self.migrations, &self.clock);
+        let result = super::apply(&self.connection, &self.migrations);
         if result.is_err() {
             self.migrations.pop();
         }
@@ -51,18 +46,18 @@ impl Lab {
         if let Err(error) = self.try_migrate(sql) {
             panic!("{error} in {sql}");
         }
-        let check: String = self.connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
+        let check: String = self.connection.sql.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
         assert_eq!(check, "ok");
         assert_eq!(self.query("SELECT count(*) FROM pragma_foreign_key_check"), "0");
     }
 
     fn seed(&mut self, sql: &str) -> Result<(), MigrationError> {
-        super::seed(&mut self.connection, &self.session, &migration("seed", sql), &self.clock)
+        super::seed(&self.connection, &migration("seed", sql))
     }
 
     /// Rows with `;` and values with `,` between.
     fn query(&self, sql: &str) -> String {
-        let mut statement = self.connection.prepare(sql).unwrap();
+        let mut statement = self.connection.sql.prepare(sql).unwrap();
         let width = statement.column_count();
         let cell = |cell: Cell| match cell {
             Cell::Null => "null".to_owned(),
@@ -98,13 +93,13 @@ impl Lab {
 fn each_file_is_applied_once_and_its_text_is_kept() {
     let mut lab = Lab::new("create table a (id int)");
     lab.migrate("create table b (id int)");
-    let again = super::apply(&mut lab.connection, &lab.session, &lab.migrations, &lab.clock).unwrap();
+    let again = super::apply(&lab.connection, &lab.migrations).unwrap();
     assert!(again.is_empty());
-    let applied = super::applied(&lab.connection).unwrap();
+    let applied = super::applied(&lab.connection.sql).unwrap();
     assert_eq!(applied.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(), ["0000", "0001"]);
     assert_eq!(applied[0].applied_at, 1_700_000_000_000_000);
     assert_eq!(applied[0].checksum, lab.migrations[0].checksum());
-    let schema = super::schema(&lab.connection).unwrap();
+    let schema = super::schema(&lab.connection.sql).unwrap();
     assert!(schema.find("public", "a").is_some() && schema.find("public", "b").is_some());
 }
 
@@ -112,8 +107,8 @@ fn each_file_is_applied_once_and_its_text_is_kept() {
 fn files_that_do_not_continue_what_was_applied_are_refused() {
     let mut lab = Lab::new("create table a (id int)");
     lab.migrate("create table b (id int)");
-    let Lab { connection, session, clock, migrations } = &mut lab;
-    let mut apply = |files: &[Migration]| super::apply(connection, session, files, clock).unwrap_err();
+    let Lab { connection, migrations } = &lab;
+    let apply = |files: &[Migration]| super::apply(connection, files).unwrap_err();
     let gone = apply(&migrations[..1]);
     assert!(matches!(gone, MigrationError::Gone { name } if name == "0001"));
     let mut changed = migrations.clone();
@@ -417,14 +412,7 @@ fn two_processes_on_one_file_apply_each_migration_once() {
         .iter()
         .map(|name| migration(name, &format!("create table t{name} (id serial); insert into t{name} default values")))
         .collect();
-    let apply = || {
-        let mut connection = Connection::open(&path).unwrap();
-        connection.busy_timeout(std::time::Duration::from_secs(20)).unwrap();
-        connection.pragma_update(None, "journal_mode", "wal").unwrap();
-        let (session, clock) = (ConnectionSession::default(), Clock::System);
-        functions::register(&connection, &session, &clock).unwrap();
-        super::apply(&mut connection, &session, &files, &clock).unwrap()
-    };
+    let apply = || super::apply(&open(SqliteLocation::File(path.clone())), &files).unwrap();
     let mut applied: Vec<String> = std::thread::scope(|scope| {
         let threads = [scope.spawn(apply), scope.spawn(apply)];
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()

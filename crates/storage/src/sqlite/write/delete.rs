@@ -7,10 +7,19 @@ use roadbed_plan::{DatabaseError, EngineError};
 use super::super::diagnose;
 use super::super::error::{engine_error, internal, is_constraint};
 use super::super::foreign_keys::{self, deferred};
+use super::super::triggers;
 use super::super::writer::execute;
-use super::{Target, Written, json_list, push_where, returning, rowid_name, sql_name};
+use super::{Target, Written, json_list, push_where, returning, rowid_name, rows, sql_name};
 
 pub(super) fn delete(target: Target<'_>, plan: &DeletePlan) -> Result<Written, EngineError> {
+    if triggers::any(target.relation) || foreign_keys::reaches_triggers(target.schema, target.relation) {
+        let leaving = rows::before_delete(target, target.rowids(plan.condition.as_ref())?)?;
+        let body = match &plan.returning {
+            ReturningPlan::Rows(node) => Some(returning::rows(target, node, &leaving.rowids())?),
+            ReturningPlan::Nothing | ReturningPlan::Key(_) => None,
+        };
+        return rows::delete(target, leaving).map(|written| Written { body, ..written });
+    }
     if foreign_keys::shows_late(target.schema, target.relation) {
         if let Some(error) = explain(target, plan)? {
             return Err(error.into());

@@ -3,23 +3,35 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use roadbed_plan::expr::{Expr, SourceId, StatementConflict};
 use roadbed_plan::plan::{Cell, ConflictPlan, InsertPlan, Node, RowCheck};
 use roadbed_plan::query::Resolution;
-use roadbed_plan::schema::{ColumnId, Key, Relation};
+use roadbed_plan::schema::{ColumnId, Key, Relation, TriggerEvent, TriggerTiming};
 use roadbed_plan::{DatabaseError, EngineError, Value};
 use rusqlite::CachedStatement;
 
 use super::super::define::rowid_column;
 use super::super::diagnose;
 use super::super::foreign_keys::{self, Referenced, Touched, deferred};
-use super::super::read::Stored;
+use super::super::procedure::fit;
+use super::super::read::{Stored, value_of};
+use super::super::triggers::{self, RowEvent};
 use super::{
     Body, Candidate, Given, Refusal, Target, Written, failed_check, push_checks, push_placeholder, push_returning,
-    reads_tables, returning, snapshot, step_returning, update, values_of,
+    reads_tables, returning, rows, snapshot, step_returning, update, values_of,
 };
 use crate::sql::quote_identifier;
 
 pub(super) fn insert(target: Target<'_>, plan: &InsertPlan) -> Result<Written, EngineError> {
+    insert_with(target, plan, None)
+}
+
+/// Inserts; `assignments` say what a row that is there becomes, where it does not become the new one.
+pub(in super::super) fn insert_with(
+    target: Target<'_>,
+    plan: &InsertPlan,
+    assignments: Option<&StatementConflict>,
+) -> Result<Written, EngineError> {
     let rows = values_of(&plan.rows)?;
     diagnose::check_domains(target, &plan.columns, rows)?;
     if let Some(fault) = &plan.fault {
@@ -31,18 +43,31 @@ pub(super) fn insert(target: Target<'_>, plan: &InsertPlan) -> Result<Written, E
     }
     // PostgreSQL tests foreign keys when all rows are there.
     let late = foreign_keys::shows_late(target.schema, target.relation);
+    let has_triggers = triggers::any(target.relation);
+    let merges = merged.filter(|conflict| conflict.resolution == Resolution::Merge);
+    let set = set_columns(plan, assignments);
+    if has_triggers {
+        triggers::statement(target, TriggerTiming::Before, TriggerEvent::Insert, &[])?;
+        if merges.is_some() {
+            triggers::statement(target, TriggerTiming::Before, TriggerEvent::Update, &set)?;
+        }
+    }
     let mut inserting = Inserting {
         target,
         plan,
         merged,
         ahead: snapshot::needed(target, &plan.returning, &plan.columns),
+        assignments,
+        has_triggers,
         reads_tables: reads_tables(&plan.checks)
             || merged.is_some_and(|conflict| reads_tables(&conflict.checks) || reads_tables(&conflict.using)),
         taken: taken_ahead(target, plan, rows.len())?,
         statements: Vec::new(),
         written: Written::default(),
         touched: HashSet::new(),
-        deferred: late || (rows.len() > 1 && !target.relation.foreign_keys.is_empty()),
+        deferred: late
+            || (has_triggers && !target.relation.foreign_keys.is_empty())
+            || (rows.len() > 1 && !target.relation.foreign_keys.is_empty()),
         referenced: HashMap::new(),
         first_values: Vec::new(),
     };
@@ -54,7 +79,22 @@ pub(super) fn insert(target: Target<'_>, plan: &InsertPlan) -> Result<Written, E
     } else {
         inserting.rows(rows)?;
     }
-    Ok(inserting.written)
+    let mut written = inserting.written;
+    if has_triggers {
+        written.pending.columns = set;
+        // The last to begin is the first to end.
+        written.pending.statement.extend(merges.map(|_| TriggerEvent::Update));
+        written.pending.statement.push(TriggerEvent::Insert);
+    }
+    Ok(written)
+}
+
+/// The columns that a merge sets.
+fn set_columns(plan: &InsertPlan, assignments: Option<&StatementConflict>) -> Vec<ColumnId> {
+    match assignments {
+        Some(conflict) => conflict.update.iter().map(|(id, _)| *id).collect(),
+        None => plan.columns.clone(),
+    }
 }
 
 struct Inserting<'a, 'p> {
@@ -64,6 +104,8 @@ struct Inserting<'a, 'p> {
     merged: Option<&'p ConflictPlan>,
     /// What is given back, where it is read before anything is written.
     ahead: Option<&'p Node>,
+    assignments: Option<&'p StatementConflict>,
+    has_triggers: bool,
     /// Whether the row checks look at other rows: those that were there before the statement.
     reads_tables: bool,
     /// Values that sequences gave ahead, for columns that rows may leave to their default.
@@ -121,7 +163,10 @@ struct Prepared {
 
 impl<'a> Inserting<'a, '_> {
     fn rows(&mut self, rows: &[Vec<Cell>]) -> Result<(), EngineError> {
-        if !self.reads_tables && self.ahead.is_none() {
+        if self.has_triggers {
+            return rows.iter().try_for_each(|cells| self.row_with_triggers(cells));
+        }
+        if (!self.reads_tables && self.ahead.is_none()) || self.assignments.is_some() {
             return rows.iter().try_for_each(|cells| self.row(cells));
         }
         let mut prepared = Vec::with_capacity(rows.len());
@@ -219,6 +264,33 @@ impl<'a> Inserting<'a, '_> {
         Ok(())
     }
 
+    /// A row that triggers may change before it is tested and written.
+    fn row_with_triggers(&mut self, cells: &[Cell]) -> Result<(), EngineError> {
+        let (target, plan) = (self.target, self.plan);
+        let given = self.given(cells)?;
+        if !triggers::precede_rows(target.relation, TriggerEvent::Insert) {
+            let row = diagnose::evaluate(target, &Candidate::New(&given), &plan.checks)?;
+            return self.evaluated_row(&row, None);
+        }
+        let new = diagnose::computed(target, &Candidate::New(&given))?;
+        let Some(new) = triggers::before_row(target, TriggerEvent::Insert, &[], (None, Some(new)))? else {
+            return Ok(());
+        };
+        let columns = target.relation.columns.iter().zip(&new).filter(|(column, _)| !column.is_generated());
+        let given: Vec<_> = columns.map(|(column, value)| (column.id, Cow::Borrowed(value))).collect();
+        let row = diagnose::evaluate(target, &Candidate::New(&given), &plan.checks)?;
+        self.evaluated_row(&row, None)
+    }
+
+    /// Keeps a row that was written for the triggers after it.
+    fn note(&mut self, event: TriggerEvent, rowid: i64, old: Option<Vec<Value>>) -> Result<(), EngineError> {
+        if self.has_triggers && triggers::follow_rows(self.target.relation, event) {
+            let new = triggers::row(self.target, rowid)?;
+            self.written.pending.rows.push(RowEvent { event, old, new });
+        }
+        Ok(())
+    }
+
     /// Writes a row that has passed its row checks; `change` is whether the existing row may become it, where that
     /// was tested before.
     fn evaluated_row(
@@ -236,7 +308,7 @@ impl<'a> Inserting<'a, '_> {
             None => {
                 let inserted = self.insert_row(&row.given(self.target.relation), &[])?;
                 self.count_inserted(inserted);
-                Ok(())
+                inserted.map_or(Ok(()), |rowid| self.note(TriggerEvent::Insert, rowid, None))
             }
         }
     }
@@ -359,6 +431,7 @@ impl<'a> Inserting<'a, '_> {
         if self.touched.contains(&existing) {
             return Err(twice().into());
         }
+        let Some(values) = self.values_of_merge(existing, row)? else { return Ok(()) };
         let checks = match change {
             Some(tested) => {
                 tested?;
@@ -369,19 +442,66 @@ impl<'a> Inserting<'a, '_> {
                 &conflict.checks[..]
             }
         };
-        let referenced = if self.deferred {
-            foreign_keys::before_update(self.target, existing, &self.plan.columns)?
-        } else {
-            Vec::new()
+        let old = if self.has_triggers { triggers::row(self.target, existing)? } else { None };
+        let columns = set_columns(self.plan, self.assignments);
+        let values = match &old {
+            Some(old) => {
+                let target = Target { written: &columns, ..self.target };
+                match rows::changed_cells(target, (existing, old), values)? {
+                    Some(values) => values,
+                    None => return Ok(()),
+                }
+            }
+            None => values,
         };
-        let values = self.merged_values(row);
+        let columns: Vec<ColumnId> = values.iter().map(|(id, _)| *id).collect();
+        let referenced =
+            if self.deferred { foreign_keys::before_update(self.target, existing, &columns)? } else { Vec::new() };
         let cells: Vec<_> = values.iter().map(|(id, cell)| (*id, cell)).collect();
         let rowid = update::one(self.target, existing, &cells, checks)?;
         self.written.rowids.push(rowid);
         self.written.rows += 1;
         self.touched.insert(rowid);
         self.referenced.insert(rowid, referenced);
-        Ok(())
+        self.note(TriggerEvent::Update, rowid, old)
+    }
+
+    /// What the existing row's columns become; `None` where the statement's condition leaves it as it is.
+    fn values_of_merge(
+        &self,
+        existing: i64,
+        row: &diagnose::Evaluated,
+    ) -> Result<Option<Vec<(ColumnId, Cell)>>, EngineError> {
+        let Some(conflict) = self.assignments else { return Ok(Some(self.merged_values(row))) };
+        let relation = self.target.relation;
+        let table = self.target.table();
+        let mut renderer = self.target.renderer(&table);
+        renderer.push("select 1");
+        let condition = conflict.condition.iter().cloned();
+        for mut expr in condition.chain(conflict.update.iter().map(|(_, expr)| expr.clone())) {
+            put_excluded(&mut expr, conflict.excluded, &|id| row.value(relation, id));
+            renderer.push(", ");
+            renderer.expression(&expr);
+        }
+        renderer.push(&format!(" from {table} where {table}.{} = ", self.target.rowid()));
+        renderer.param(crate::sql::Param::Limit(existing));
+        let mut statement = self.target.request.prepare(&renderer.finish())?;
+        let mut rows = statement.raw_query();
+        let Some(found) = rows.next().map_err(super::engine_error)? else { return Ok(None) };
+        let mut first = 1;
+        if conflict.condition.is_some() {
+            if found.get::<_, Option<bool>>(1).map_err(super::internal)? != Some(true) {
+                return Ok(None);
+            }
+            first = 2;
+        }
+        let mut cells = Vec::with_capacity(conflict.update.len());
+        for (index, (id, _)) in conflict.update.iter().enumerate() {
+            let ty = &relation.column_by_id(*id).ty;
+            let value = value_of(found.get_ref(first + index).map_err(super::internal)?, ty);
+            cells.push((*id, Cell::Value(fit(value, ty)?)));
+        }
+        Ok(Some(cells))
     }
 
     /// What a merge sets the existing row's columns to.
@@ -433,6 +553,16 @@ impl<'a> Inserting<'a, '_> {
             Some(index) => Err(diagnose::using_check(self.target.relation, &conflict.using[index]).into()),
             None => Ok(()),
         }
+    }
+}
+
+/// Puts the values of the row that was to be inserted in the places of `excluded`'s columns.
+fn put_excluded(expr: &mut Expr, excluded: SourceId, value: &dyn Fn(ColumnId) -> Value) {
+    match expr {
+        Expr::Column { source, column, ty } if *source == excluded => {
+            *expr = Expr::value(value(*column), ty.clone());
+        }
+        other => other.for_each_child_mut(&mut |child| put_excluded(child, excluded, value)),
     }
 }
 

@@ -4,6 +4,7 @@
 mod delete;
 mod insert;
 mod returning;
+pub(super) mod rows;
 mod snapshot;
 mod update;
 
@@ -20,7 +21,10 @@ use super::connect::Request;
 use super::error::{engine_error, internal, is_constraint};
 use super::read::{Stored, check_rows};
 use super::sequences::sequence_of;
+use super::triggers::{self, Pending};
+
 use crate::sql::{Dialect, Mode, Param, Renderer, quote_identifier, table_name};
+pub(super) use insert::insert_with;
 
 /// The table that a request writes, and for whom.
 #[derive(Clone, Copy)]
@@ -36,13 +40,15 @@ pub(super) struct Target<'a> {
 
 /// What a write did.
 #[derive(Debug, Default)]
-struct Written {
+pub(super) struct Written {
     /// The rows in the order in which they were written; of a delete, and where nobody asks, none.
-    rowids: Vec<i64>,
-    rows: u64,
+    pub(super) rowids: Vec<i64>,
+    pub(super) rows: u64,
     inserted: u64,
     /// The rows as JSON, where they had to be read before they went.
     body: Option<Body>,
+    /// What triggers have to do when the statement ends.
+    pub(super) pending: Pending,
 }
 
 /// Written rows as JSON. An inner embed may leave some of them out.
@@ -72,7 +78,7 @@ pub(super) fn write(
         let relation = schema.relation(*relation);
         Target { request, schema, relation, written, shown }
     };
-    let (target, written, returning, count) = match work {
+    let (target, mut written, returning, count) = match work {
         Work::Insert(plan) => {
             let target = target(&plan.relation, &plan.columns[..], &plan.shown);
             (target, insert::insert(target, plan)?, &plan.returning, plan.count)
@@ -87,8 +93,10 @@ pub(super) fn write(
         }
         Work::Read { .. } | Work::Call(_) => return Err(EngineError::Internal { reason: "a read is no write".into() }),
     };
+    let pending = std::mem::take(&mut written.pending);
     let outcome = outcome(target, written, returning, count)?;
     check_rows(rows_wanted, outcome.rows)?;
+    triggers::after(target, &pending)?;
     Ok(outcome)
 }
 

@@ -9,10 +9,11 @@ use super::super::diagnose;
 use super::super::error::internal;
 use super::super::foreign_keys::{self, Touched, deferred};
 use super::super::read::Stored;
+use super::super::triggers;
 use super::super::writer::execute;
 use super::{
     Body, Candidate, Refusal, Target, Written, failed_check, push_default, push_placeholder, push_returning,
-    push_where, reads_tables, returning, snapshot, step_returning, values_of,
+    push_where, reads_tables, returning, rows, snapshot, step_returning, values_of,
 };
 use crate::sql::{Param, Renderer, quote_identifier};
 
@@ -36,6 +37,12 @@ pub(super) fn update(target: Target<'_>, plan: &UpdatePlan) -> Result<Written, E
         return Ok(Written::default());
     }
     diagnose::check_domains(target, &plan.columns, values_of(&plan.row)?)?;
+    if triggers::any(target.relation) || foreign_keys::reaches_triggers(target.schema, target.relation) {
+        let rowids = target.rowids(plan.condition.as_ref())?;
+        let own = |(id, cell): &(ColumnId, &Cell)| (*id, (*cell).clone());
+        let change = |rowid| rows::Change { rowid, cells: cells.iter().map(own).collect() };
+        return rows::update(target, rowids.into_iter().map(change).collect(), &plan.checks);
+    }
     if foreign_keys::shows_late(target.schema, target.relation) {
         if let Some(error) = explain(target, plan, &cells)? {
             return Err(error);

@@ -62,6 +62,7 @@ fn table(id: u32, name: &str, columns: Vec<Column>) -> Relation {
         policies: Vec::new(),
         grants: Vec::new(),
         definition: None,
+        triggers: Vec::new(),
         security_invoker: false,
         writable: true,
     }
@@ -179,6 +180,8 @@ fn add_functions(schema: &mut Schema) {
             one_row: false,
             owner: "postgres".into(),
             language: if kind.contains("plpgsql") { "plpgsql".into() } else { "sql".into() },
+            procedure: None,
+            search_path: Vec::new(),
             security_definer: kind.contains("definer"),
             strict: kind.contains("strict"),
             source: source.into(),
