@@ -25,6 +25,7 @@ pub(in super::super) async fn batch(rest: &Rest, sent: Sent<'_>) -> Result<Respo
     if sent.parts.method != Method::POST {
         return Err(RestError::BatchMethod { method: sent.parts.method.clone() });
     }
+    refuse_rollback(sent.parts)?;
     let steps = steps(&rest.settings, sent.parts, sent.body)?;
     let key = key::of(&sent.parts.headers)?;
     let isolation = if steps.iter().any(Step::is_conditional) { Isolation::Snapshot } else { Isolation::Each };
@@ -44,6 +45,15 @@ pub(in super::super) async fn batch(rest: &Rest, sent: Sent<'_>) -> Result<Respo
             }
         }
     })
+}
+
+/// A caller that wants nothing to stay must not be surprised.
+fn refuse_rollback(parts: &Parts) -> Result<(), RestError> {
+    let wishes = parts.headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
+    match wishes.flat_map(|value| value.split(',')).any(|wish| wish.trim() == "tx=rollback") {
+        true => Err(RestError::Body { reason: "A batch cannot prefer `tx=rollback`".into() }),
+        false => Ok(()),
+    }
 }
 
 fn steps(settings: &RestSettings, parts: &Parts, body: &Bytes) -> Result<Vec<Step>, RestError> {

@@ -22,6 +22,17 @@ use super::reference::{self, Reference};
 const HEADERS: [&str; 8] =
     ["accept", "accept-profile", "content-profile", "content-type", "if-match", "if-none-match", "prefer", "range"];
 
+/// The forms of a step's answer.
+const FORMS: [&str; 7] = [
+    "",
+    "*/*",
+    "application/json",
+    "application/vnd.pgrst.array",
+    "application/vnd.pgrst.array+json",
+    "application/vnd.pgrst.object",
+    "application/vnd.pgrst.object+json",
+];
+
 /// What a URL cannot hold.
 const ESCAPED: &AsciiSet = &CONTROLS
     .add(b' ')
@@ -91,6 +102,7 @@ impl Step {
             if !HEADERS.contains(&name.as_str()) {
                 return Err(wrong(format!("A step cannot have the header `{name}`")));
             }
+            check_header(&name, value)?;
             request = request.header(name, value);
         }
         let parts =
@@ -160,6 +172,21 @@ impl Step {
         }
         let body = reference::filled(&self.body, self.number, answers)?;
         Ok((parts, body.to_string().into()))
+    }
+}
+
+/// Refuses what asks for another form than JSON, or for terms that a part of a transaction cannot have.
+fn check_header(name: &str, value: &str) -> Result<(), RestError> {
+    let mut words = value.split(',').map(str::trim);
+    match name {
+        "accept" if !words.all(|wish| FORMS.contains(&wish.split(';').next().unwrap_or_default().trim())) => {
+            Err(wrong(format!("A step answers JSON; it cannot accept `{value}`")))
+        }
+        "prefer" => match words.find(|wish| wish.starts_with("timezone=") || *wish == "tx=rollback") {
+            Some(wish) => Err(wrong(format!("A step cannot prefer `{wish}`"))),
+            None => Ok(()),
+        },
+        _ => Ok(()),
     }
 }
 
