@@ -1,7 +1,7 @@
 //! The one door to data: `Database::run(session, query)`.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures_util::lock::Mutex;
@@ -10,10 +10,11 @@ use serde_json::{Map, Value as Json};
 use crate::engine::{Engine, EngineError, MigrationError, Outcome, ProbedRow};
 use crate::error::PlanError;
 use crate::plan::{Plan, Work};
-use crate::planner::{self, Explanation, Limits, Probe};
-use crate::query::Query;
+use crate::planner::{self, Explanation, Limits, Probe, RelationUses};
+use crate::query::{Query, Target};
 use crate::schema::Schema;
 use crate::session::Session;
+use crate::terms;
 use crate::transaction::{Failure, Finished, Place, Planned, Script, Terms, Transaction};
 
 /// How often one request is planned again because migrations keep being applied under it.
@@ -37,6 +38,14 @@ pub enum RunError {
     Engine(#[from] EngineError),
 }
 
+/// An outcome and what it took.
+#[derive(Debug)]
+pub struct Ran {
+    pub outcome: Outcome,
+    pub planning: Duration,
+    pub transaction: Duration,
+}
+
 impl Database {
     /// # Errors
     /// When the engine cannot tell its schema.
@@ -52,10 +61,27 @@ impl Database {
     /// # Errors
     /// When the query cannot be planned or the engine refuses it; nothing was changed then.
     pub async fn run(&self, session: &Session, query: Query) -> Result<Outcome, RunError> {
+        Ok(self.run_on(session, query, terms::Terms::default()).await?.outcome)
+    }
+
+    /// As [`Database::run`], on terms of the caller's.
+    ///
+    /// # Errors
+    /// As [`Database::run`].
+    pub async fn run_on(&self, session: &Session, query: Query, terms: terms::Terms) -> Result<Ran, RunError> {
+        let mut planning = Duration::ZERO;
+        let began = Instant::now();
         for _ in 0..REPLANS {
-            let plan = self.plan(session, query.clone())?;
+            let begins = Instant::now();
+            let mut plan = self.plan(session, query.clone())?;
+            plan.terms = terms.clone();
+            planning += begins.elapsed();
             let failed = match self.engine.execute(&plan).await {
-                Ok(outcome) => return Ok(shaped(outcome, &plan.work)),
+                Ok(outcome) => {
+                    let transaction = began.elapsed().saturating_sub(planning);
+                    let outcome = shaped(outcome, &plan.work);
+                    return Ok(Ran { outcome, planning, transaction });
+                }
                 Err(error) => error,
             };
             if !self.is_outdated(plan.schema.version, &failed).await {
@@ -127,6 +153,14 @@ impl Database {
             });
         }
         Ok((explanation, found))
+    }
+
+    /// What `session` could do with the relation, had it all rights on it.
+    ///
+    /// # Errors
+    /// When there is no such relation for the caller.
+    pub fn relation_uses(&self, session: &Session, target: &Target) -> Result<RelationUses, PlanError> {
+        planner::relation_uses(&self.schema.load(), self.engine.capabilities(), &self.limits, session, target)
     }
 
     fn plan(&self, session: &Session, query: Query) -> Result<Plan, PlanError> {

@@ -73,6 +73,8 @@ pub struct Capabilities {
     pub enforces_access: bool,
     /// Reads literals of any of its types: the planner leaves the caller's text as it is.
     pub reads_literals: bool,
+    /// Tells the plans of all statements in every form; otherwise those of reads, as text.
+    pub explains_all: bool,
 }
 
 /// A migration or seed file.
@@ -145,6 +147,16 @@ pub struct Outcome {
     pub key: Vec<(String, String)>,
     /// What stands in `body`.
     pub shape: Shape,
+    /// What the database's own functions want of the response.
+    pub response: ResponseWishes,
+}
+
+/// `response.status` and `response.headers`, as functions have set them for the transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResponseWishes {
+    pub status: Option<String>,
+    /// A JSON array of objects with one key each.
+    pub headers: Option<String>,
 }
 
 /// One row that was asked for to explain policies.

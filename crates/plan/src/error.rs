@@ -67,6 +67,12 @@ pub enum PlanError {
     /// What PostgREST does not do either; `what` is its sentence.
     #[error("{what}")]
     NotImplemented { what: &'static str },
+    /// The filters of a PUT are not its key.
+    #[error("the filters are not the primary key")]
+    NotTheKey,
+    /// The rows of a PUT do not give the key that the URL names.
+    #[error("the rows have another key than the filters")]
+    KeyDiffers,
     #[error("`on_conflict` names `{column}`, which `{relation}` does not have")]
     UnknownConflictColumn { relation: String, column: String },
     #[error("the plan is {depth} levels deep; {limit} is the limit")]

@@ -13,6 +13,7 @@ pub mod procedure;
 pub mod query;
 pub mod schema;
 pub mod session;
+pub mod terms;
 pub mod transaction;
 pub mod value;
 
@@ -25,4 +26,5 @@ pub use plan::Plan;
 pub use query::Query;
 pub use schema::Schema;
 pub use session::Session;
+pub use terms::Terms;
 pub use value::{Type, Value};

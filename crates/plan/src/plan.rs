@@ -9,6 +9,7 @@ use crate::expr::{Expr, Order, Select, SourceId};
 use crate::query::{Count, Resolution, RowsWanted};
 use crate::schema::{ColumnId, RelationId, Schema};
 use crate::session::Session;
+use crate::terms::Terms;
 use crate::value::{Type, Value};
 
 /// A plan that may be carried out. Only `planner` can make one, and it authorizes first: the field that says
@@ -20,6 +21,7 @@ pub struct Plan {
     pub session: Session,
     pub work: Work,
     pub rows_wanted: RowsWanted,
+    pub terms: Terms,
     pub(crate) _authorized: Authorized,
 }
 
@@ -208,6 +210,8 @@ pub struct InsertPlan {
     pub fault: Option<DatabaseError>,
     pub missing_default: bool,
     pub conflict: Option<ConflictPlan>,
+    /// Of rows that come as JSON, only those with these values are inserted; the values are text that the engine reads.
+    pub keyed: Vec<(ColumnId, String)>,
     /// Tested on each inserted row, in this order.
     pub checks: Vec<RowCheck>,
     /// What an error may show of a row (`Failing row contains …`).

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderMap, header};
-use roadbed_api::rest::{Rest, RestSettings, SafeLimits};
+use roadbed_api::rest::{Rest, RestSettings, SafeLimits, TxEnd};
 use roadbed_auth::{AuthSettings, Authenticator, KeyError, RoleClaim};
 use roadbed_plan::engine::MigrationError;
 use roadbed_plan::planner::Limits;
@@ -34,6 +34,7 @@ const KEYS_REFRESH: Duration = Duration::from_secs(600);
 pub struct Server {
     pub database: Arc<Database>,
     pub authenticator: Arc<Authenticator>,
+    tx_end: TxEnd,
     settings: Settings,
 }
 
@@ -48,6 +49,8 @@ pub enum StartError {
     Key(#[from] KeyError),
     #[error("`jwt.role-claim-key`: {0}")]
     RoleClaim(String),
+    #[error("`rest.tx-end` is `{found}`; expected one of {words}")]
+    TxEnd { found: String, words: String },
     #[error("cannot listen on `{address}`: {source}")]
     Listen { address: String, source: std::io::Error },
     #[error(transparent)]
@@ -72,6 +75,8 @@ pub fn connect(settings: &Settings) -> Result<Arc<dyn Engine>, StartError> {
         statement_timeout: settings.statement_timeout(),
         acquire_timeout: Duration::from_secs(settings.database.acquire_timeout),
         extra_search_path: settings.rest.extra_search_path.clone(),
+        pre_request: settings.rest.pre_request.clone().filter(|function| !function.is_empty()),
+        max_rows: settings.rest.max_rows,
     };
     Ok(roadbed_storage::connect(&url, options, Clock::System)?)
 }
@@ -130,6 +135,14 @@ pub(crate) fn session_as(settings: &Settings, who: &str) -> miette::Result<Sessi
     authenticator.session(&headers).map_err(|error| miette::miette!("the token is not valid: {error}"))
 }
 
+fn tx_end(word: &str) -> Result<TxEnd, StartError> {
+    let found = TxEnd::WORDS.iter().find(|(known, _)| *known == word).map(|(_, end)| *end);
+    found.ok_or_else(|| {
+        let words: Vec<_> = TxEnd::WORDS.iter().map(|(word, _)| format!("`{word}`")).collect();
+        StartError::TxEnd { found: word.to_owned(), words: words.join(", ") }
+    })
+}
+
 impl Server {
     /// Wires a server over `engine`.
     ///
@@ -144,12 +157,13 @@ impl Server {
     /// # Errors
     /// As [`Server::new`].
     pub async fn at(settings: Settings, engine: Arc<dyn Engine>, clock: Clock) -> Result<Self, StartError> {
+        let tx_end = tx_end(&settings.rest.tx_end)?;
         let authenticator = Arc::new(Authenticator::new(auth_settings(&settings)?, clock.clone())?);
         if let Err(error) = authenticator.refresh().await {
             tracing::warn!(%error, "keys will be fetched again later");
         }
         let database = Arc::new(Database::open(engine, Limits { clock, ..planner_limits(&settings) }).await?);
-        Ok(Self { database, authenticator, settings })
+        Ok(Self { database, authenticator, tx_end, settings })
     }
 
     /// The routes, to be served or called in a test.
@@ -165,6 +179,9 @@ impl Server {
                     batch_steps: self.settings.limits.batch_steps,
                     batch_bytes: self.settings.limits.batch_bytes,
                 },
+                tx_end: self.tx_end,
+                plan_enabled: self.settings.rest.plan_enabled,
+                server_timing: self.settings.server.timing_enabled,
             },
         };
         http::router(Http {

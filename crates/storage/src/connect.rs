@@ -17,6 +17,10 @@ pub struct ConnectOptions {
     pub acquire_timeout: Duration,
     /// Schemas that are searched after the request's own.
     pub extra_search_path: Vec<String>,
+    /// A function that runs in each request's transaction first.
+    pub pre_request: Option<String>,
+    /// An estimated count is exact up to this many rows.
+    pub max_rows: Option<u64>,
 }
 
 /// The engine for `url`: `sqlite:FILE`, `sqlite::memory:` or `postgres://…`.
@@ -45,6 +49,14 @@ fn sqlite(url: &str, options: &ConnectOptions, clock: Clock) -> Result<Arc<dyn E
         "" | ":memory:" => SqliteLocation::Memory,
         file => SqliteLocation::File(PathBuf::from(file)),
     };
+    if let Some(function) = &options.pre_request {
+        return Err(EngineError::Internal {
+            reason: format!(
+                "`rest.pre-request` names `{function}`, and SQLite has no function that runs before requests; \
+                 leave the setting out, and write what it checks as policies"
+            ),
+        });
+    }
     let options = SqliteOptions {
         readers: options.pool_size.min(4),
         statement_timeout: options.statement_timeout,
@@ -61,6 +73,8 @@ fn postgres(url: &str, options: ConnectOptions, clock: Clock) -> Result<Arc<dyn 
         statement_timeout: options.statement_timeout,
         acquire_timeout: options.acquire_timeout,
         search_path: options.extra_search_path,
+        pre_request: options.pre_request,
+        exact_up_to: options.max_rows,
     };
     Ok(Arc::new(PostgresEngine::connect(url, options, clock)?))
 }

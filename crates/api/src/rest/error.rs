@@ -2,6 +2,7 @@
 //! as `{"code", "details", "hint", "message"}`.
 
 mod plan;
+mod raised;
 mod safe;
 mod status;
 
@@ -15,6 +16,8 @@ use roadbed_plan::query::RowsWanted;
 use roadbed_plan::{DatabaseError, EngineError, PlanError, RunError};
 use serde::Serialize;
 use serde_json::Value as Json;
+
+use super::parse::Verb;
 
 /// Why a request is not answered as it wished.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -61,6 +64,17 @@ pub enum RestError {
     /// In nested rows, which the keys of `place` lead to.
     #[error("{place}: {error}")]
     At { place: String, error: Box<RestError> },
+    /// A PUT whose URL has a limit or offset.
+    #[error("a limit does not go with PUT")]
+    PutLimit,
+    /// A PUT wrote none or several rows.
+    #[error("the rows have another key than the URL")]
+    PutKey,
+    /// A function has set `response.headers` to what is no list of headers.
+    #[error("`response.headers` is no list of headers")]
+    ResponseHeaders,
+    #[error("`response.status` is no status")]
+    ResponseStatus,
     #[error("the path names nothing")]
     UnknownPath,
     #[error("the root is not served")]
@@ -128,9 +142,10 @@ impl RestError {
         }
     }
 
-    pub(super) fn of_run(error: RunError, wanted: RowsWanted) -> Self {
+    pub(super) fn of_run(error: RunError, wanted: RowsWanted, verb: Verb) -> Self {
         match error {
             RunError::Plan(error) => Self::Plan(error),
+            RunError::Engine(EngineError::RowCount { .. }) if verb == Verb::Put => Self::PutKey,
             RunError::Engine(EngineError::RowCount { found }) => Self::RowCount { wanted, found },
             RunError::Engine(error) => Self::Engine(error),
         }
@@ -189,6 +204,9 @@ pub fn response(error: &RestError, caller: Caller) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     if let Ok(value) = HeaderValue::from_str(&format!("Roadbed; error={}", answer.code)) {
         headers.insert(HeaderName::from_static("proxy-status"), value);
+    }
+    if let RestError::Engine(EngineError::Database(error)) | RestError::Plan(PlanError::Database(error)) = error {
+        raised::put_headers(error, headers);
     }
     match error {
         RestError::Method { .. } => _ = headers.insert(ALLOW, HeaderValue::from_static(super::routes::ALLOWED)),
@@ -271,12 +289,29 @@ fn answer(error: &RestError, caller: Caller) -> Answer {
         | RestError::ConditionalPost => safe::answer(error),
         RestError::Step { step, error } => Answer { step: Some(*step), ..answer(error, caller) },
         RestError::At { place, error } => Answer { place: Some(place.clone()), ..answer(error, caller) },
+        RestError::PutLimit => {
+            let message = "limit/offset querystring parameters are not allowed for PUT";
+            Answer::new(S::BAD_REQUEST, "PGRST114", message)
+        }
+        RestError::PutKey => put_key(),
+        RestError::ResponseHeaders => {
+            let message =
+                "response.headers guc must be a JSON array composed of objects with a single key and a string value";
+            Answer::new(S::INTERNAL_SERVER_ERROR, "PGRST111", message)
+        }
+        RestError::ResponseStatus => {
+            Answer::new(S::INTERNAL_SERVER_ERROR, "PGRST112", "response.status guc must be a valid status code")
+        }
         RestError::UnknownPath => Answer::new(S::NOT_FOUND, "PGRST125", "Invalid path specified in request URL"),
         RestError::NoRoot => Answer::new(S::NOT_FOUND, "PGRST126", "Root endpoint metadata is disabled"),
         RestError::Token(error) => token(error),
         RestError::Plan(error) => plan::answer(error, caller),
         RestError::Engine(error) => engine(error, caller),
     }
+}
+
+fn put_key() -> Answer {
+    Answer::new(StatusCode::BAD_REQUEST, "PGRST115", "Payload values do not match URL in primary key column(s)")
 }
 
 fn not_implemented(what: &str, instead: Option<String>) -> Answer {
@@ -343,6 +378,9 @@ fn engine(error: &EngineError, caller: Caller) -> Answer {
 }
 
 fn database(error: &DatabaseError, caller: Caller) -> Answer {
+    if error.sqlstate == raised::SQLSTATE {
+        return raised::answer(error);
+    }
     Answer::new(status::of_database(error, caller), error.sqlstate.clone(), error.message.clone())
         .details(error.details.clone().map_or(Json::Null, Json::String))
         .hint(error.hint.clone())

@@ -4,12 +4,15 @@
 
 pub mod error;
 mod parse;
+mod read_in_body;
 mod respond;
 mod routes;
 mod safe;
+mod settings;
+mod strip_nulls;
 
 pub use error::{Caller, RestError, TokenError};
-pub use routes::{Rest, RestSettings, routes};
+pub use routes::{JwtTime, Rest, RestSettings, TxEnd, routes};
 pub use safe::SafeLimits;
 
 /// What a request asks, for those who want to know more than its answer.

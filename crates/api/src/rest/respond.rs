@@ -1,5 +1,7 @@
 //! From an outcome to a response: status, headers, and the bytes that the engine wrote.
 
+mod wishes;
+
 use bytes::Bytes;
 use http::header::{
     CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
@@ -8,19 +10,29 @@ use http::{Response, StatusCode};
 use roadbed_plan::Outcome;
 use roadbed_plan::plan::Shape;
 use roadbed_plan::query::{Count, Resolution};
+use roadbed_plan::terms::Ending;
 
 use super::error::{self, RangeError, RestError};
-use super::parse::{Handling, Media, Missing, Reply, Representation, Verb, escaped};
+use super::parse::{Handling, Media, Missing, Nulls, Reply, Representation, Verb, escaped};
 use super::safe;
+use super::strip_nulls::strip_nulls;
+use wishes::Wishes;
 
 const LONGEST_LOCATION: usize = 4096;
 
-pub(super) fn response(outcome: Outcome, reply: &Reply) -> Response<Bytes> {
+/// # Errors
+/// When a function of the database wants a status or headers that are none.
+pub(super) fn response(mut outcome: Outcome, reply: &Reply) -> Result<Response<Bytes>, RestError> {
+    if let Media::Plan { .. } = reply.media {
+        return Ok(plan(outcome.body, reply));
+    }
+    let wishes = Wishes::of(std::mem::take(&mut outcome.response))?;
     let mut headers = HeaderMap::new();
     let shows_one = outcome.rows == 1 && matches!(reply.verb, Verb::Read | Verb::Insert | Verb::Update);
     let (status, body) = match reply.verb {
         Verb::Read => read(outcome, reply, &mut headers),
         Verb::Insert => inserted(outcome, reply, &mut headers),
+        Verb::Put => put_row(outcome, reply, &mut headers),
         Verb::Update | Verb::Delete => changed(outcome, reply, &mut headers),
         Verb::Call => called(outcome, reply, &mut headers),
     };
@@ -37,6 +49,13 @@ pub(super) fn response(outcome: Outcome, reply: &Reply) -> Response<Bytes> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
+    wishes.fulfil(&mut response);
+    Ok(response)
+}
+
+fn plan(body: Bytes, reply: &Reply) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    put(response.headers_mut(), CONTENT_TYPE, &reply.media.content_type());
     response
 }
 
@@ -98,6 +117,14 @@ fn inserted(outcome: Outcome, reply: &Reply, headers: &mut HeaderMap) -> (Status
     (status, representation(outcome.body, reply, headers).unwrap_or_default())
 }
 
+fn put_row(outcome: Outcome, reply: &Reply, headers: &mut HeaderMap) -> (StatusCode, Bytes) {
+    let status = if outcome.inserted > 0 { StatusCode::CREATED } else { StatusCode::OK };
+    match representation(outcome.body, reply, headers) {
+        Some(body) => (status, body),
+        None => (StatusCode::NO_CONTENT, Bytes::new()),
+    }
+}
+
 fn changed(outcome: Outcome, reply: &Reply, headers: &mut HeaderMap) -> (StatusCode, Bytes) {
     let span = (reply.verb == Verb::Update && outcome.rows > 0).then(|| (0, outcome.rows - 1));
     put_range(headers, span, written_total(&outcome, reply));
@@ -127,15 +154,19 @@ fn written_total(outcome: &Outcome, reply: &Reply) -> Option<u64> {
 
 /// The array that the engine wrote, or the one object in it.
 fn in_form(body: Bytes, reply: &Reply) -> Bytes {
-    let body = if body.is_empty() { Bytes::from_static(b"[]") } else { body };
+    let nothing = body.is_empty() || body == "[]"[..];
     match reply.media {
-        Media::Object if body.len() > 2 => body.slice(1..body.len() - 1),
-        Media::Object | Media::Json => body,
+        Media::Csv if nothing => Bytes::from_static(b"\n"),
+        Media::Json(_) | Media::Object(_) if nothing => Bytes::from_static(b"[]"),
+        Media::Json(Nulls::Kept) | Media::Csv | Media::GeoJson | Media::Plan { .. } | Media::Handled { .. } => body,
+        Media::Json(Nulls::Stripped) => strip_nulls(&body).into(),
+        Media::Object(Nulls::Kept) => body.slice(1..body.len() - 1),
+        Media::Object(Nulls::Stripped) => strip_nulls(&body[1..body.len() - 1]).into(),
     }
 }
 
 fn put_content(headers: &mut HeaderMap, reply: &Reply) {
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.media.content_type()));
+    put(headers, CONTENT_TYPE, &reply.media.content_type());
     if let Some(profile) = &reply.profile {
         put(headers, HeaderName::from_static("content-profile"), profile);
     }
@@ -161,7 +192,8 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 fn preferences_applied(reply: &Reply) -> Option<String> {
     let preferences = &reply.preferences;
     let writes = !matches!(reply.verb, Verb::Read | Verb::Call);
-    let resolution = preferences.resolution.filter(|_| reply.verb == Verb::Insert).map(|resolution| match resolution {
+    let resolution = preferences.resolution.filter(|_| reply.verb == Verb::Insert && reply.has_key);
+    let resolution = resolution.map(|resolution| match resolution {
         Resolution::Merge => "resolution=merge-duplicates",
         Resolution::Ignore => "resolution=ignore-duplicates",
     });
@@ -186,8 +218,13 @@ fn preferences_applied(reply: &Reply) -> Option<String> {
     });
     let limited = matches!(reply.verb, Verb::Update | Verb::Delete) && preferences.handling == Some(Handling::Strict);
     let max_affected = preferences.max_affected.filter(|_| limited).map(|most| format!("max-affected={most}"));
-    let words = [resolution, missing, representation, count, handling].into_iter().flatten().map(str::to_owned);
-    let applied: Vec<String> = words.chain(max_affected).collect();
+    let ending = preferences.ending.map(|ending| match ending {
+        Ending::Commit => "tx=commit",
+        Ending::Rollback => "tx=rollback",
+    });
+    let zone = preferences.zone.as_ref().map(|zone| format!("timezone={}", zone.name()));
+    let words = [resolution, missing, representation, count, ending, handling].into_iter().flatten().map(str::to_owned);
+    let applied: Vec<String> = words.chain(zone).chain(max_affected).collect();
     (!applied.is_empty()).then(|| applied.join(", "))
 }
 

@@ -2,24 +2,31 @@
 //! The caller's `Session` arrives as a request extension, put there by whoever verified the token.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Router, http};
-use http::header::ALLOW;
+use http::header::{ALLOW, HeaderName, VARY};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
-use roadbed_plan::{Database, Session};
+use roadbed_plan::query::Target;
+use roadbed_plan::terms::Explain;
+use roadbed_plan::{Database, Session, Terms};
 
 use super::error::{self, Caller, RestError};
-use super::parse::Verb;
-use super::safe::{self, Care, Conditions, SafeLimits, Sent};
-use super::{parse, respond};
+use super::parse::{Media, Offer, PlanOffer, Verb, Wanted};
+use super::safe::{self, Care, Conditions, Sent};
+use super::{parse, read_in_body, respond};
+
+pub use super::settings::{RestSettings, TxEnd};
 
 /// The methods that relations answer.
-pub(super) const ALLOWED: &str = "OPTIONS,GET,HEAD,POST,PATCH,DELETE";
+pub(super) const ALLOWED: &str = "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE";
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The methods that functions answer, if they may change data, and if they may not.
 const ALLOWED_VOLATILE: &str = "OPTIONS,POST";
@@ -32,19 +39,18 @@ pub struct Rest {
     pub settings: RestSettings,
 }
 
-#[derive(Clone, Debug)]
-pub struct RestSettings {
-    /// The exposed schemas, the first being the one that is meant when the caller names none.
-    pub schemas: Vec<String>,
-    /// The role of callers without a token: to them, a missing right is answered with 401 rather than 403.
-    pub anonymous_role: String,
-    pub safe: SafeLimits,
-}
+/// How long the token took; a request extension of whoever verified it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JwtTime(pub Duration);
 
-impl Default for RestSettings {
-    fn default() -> Self {
-        Self { schemas: vec!["public".into()], anonymous_role: "anon".into(), safe: SafeLimits::default() }
-    }
+/// How long the parts of a request took.
+#[derive(Default)]
+struct Timing {
+    jwt: Duration,
+    parse: Duration,
+    plan: Duration,
+    transaction: Duration,
+    response: Duration,
 }
 
 /// Serves every relation of the exposed schemas under its name.
@@ -61,36 +67,109 @@ pub fn routes(rest: Rest) -> Router {
 
 async fn relation(State(rest): State<Arc<Rest>>, Extension(session): Extension<Session>, request: Request) -> Response {
     let head = request.method() == Method::HEAD;
-    let answer = answer(&rest, &session, request).await.unwrap_or_else(|error| refused(&rest, &session, &error));
+    let mut timing = Timing::default();
+    let answer = answer(&rest, &session, request, &mut timing).await;
+    let mut answer = answer.unwrap_or_else(|error| refused(&rest, &session, &error));
+    answer.headers_mut().append(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
+    if rest.settings.server_timing
+        && let Ok(value) = HeaderValue::try_from(timing.text())
+    {
+        answer.headers_mut().insert(SERVER_TIMING, value);
+    }
     if head { answer.map(|_| Body::empty()) } else { answer }
 }
 
-async fn answer(rest: &Rest, session: &Session, request: Request) -> Result<Response, RestError> {
-    if request.method() == Method::OPTIONS {
-        return Ok((StatusCode::OK, [(ALLOW, HeaderValue::from_static(ALLOWED))]).into_response());
-    }
+async fn answer(rest: &Rest, session: &Session, request: Request, timing: &mut Timing) -> Result<Response, RestError> {
+    timing.jwt = request.extensions().get::<JwtTime>().map_or(Duration::ZERO, |time| time.0);
     let (parts, body) = read(request).await?;
-    let wanted = parse::request(&rest.settings, &parts, body.clone())?;
+    if parts.method == Method::OPTIONS {
+        return uses(rest, session, &parts);
+    }
+    let began = Instant::now();
+    let (parts, body) = read_in_body::unpacked(parts, body)?;
+    let wanted = parse::request_with(&rest.settings, &parts, body.clone(), |target| offer(rest, target))?;
+    timing.parse = began.elapsed();
     if wanted.reply.verb != Verb::Read {
         let care = Care::of(&rest.settings, &parts)?;
         if !care.is_none() || rest.database.is_nested(session, &wanted.query) {
+            refuse_with_care(&rest.settings, &wanted.reply)?;
             return safe::write(rest, Sent { session, parts: &parts, body: &body }, wanted, care).await;
         }
     }
-    let rows_wanted = wanted.reply.rows_wanted;
-    let outcome = rest.database.run(session, wanted.query).await;
-    let outcome = outcome.map_err(|error| RestError::of_run(error, rows_wanted))?;
-    let rows = outcome.rows;
-    let answer = respond::response(outcome, &wanted.reply);
-    let answer =
-        if wanted.reply.verb == Verb::Read { Conditions::of(&parts.headers).apply(answer, rows)? } else { answer };
+    let Wanted { query, mut reply } = wanted;
+    if reply.verb == Verb::Insert && reply.preferences.resolution.is_some() {
+        reply.has_key = has_key(rest, &query);
+    }
+    let terms = terms(&rest.settings, &reply);
+    let ran = rest.database.run_on(session, query, terms).await;
+    let ran = ran.map_err(|error| RestError::of_run(error, reply.rows_wanted, reply.verb))?;
+    (timing.plan, timing.transaction) = (ran.planning, ran.transaction);
+    let began = Instant::now();
+    let rows = ran.outcome.rows;
+    let answer = respond::response(ran.outcome, &reply)?;
+    let answer = if reply.verb == Verb::Read { Conditions::of(&parts.headers).apply(answer, rows)? } else { answer };
+    timing.response = began.elapsed();
     Ok(answer.map(Body::from))
+}
+
+/// What is kept under a key, tested by its tag or made of several questions is the usual answer of a write that stays.
+pub(super) fn refuse_with_care(settings: &RestSettings, reply: &parse::Reply) -> Result<(), RestError> {
+    if terms(settings, reply) == Terms::default() {
+        return Ok(());
+    }
+    let what = "`Idempotency-Key`, `If-Match` and `If-None-Match` of a write, nested rows and batches do not go with \
+                another form than JSON, a time zone or a rollback";
+    Err(RestError::NotImplemented { what: what.into(), instead: None })
+}
+
+fn terms(settings: &RestSettings, reply: &parse::Reply) -> Terms {
+    let explain: Option<Explain> = match &reply.media {
+        Media::Plan { explain, .. } => Some(explain.clone()),
+        Media::Json(_) | Media::Object(_) | Media::Csv | Media::GeoJson | Media::Handled { .. } => None,
+    };
+    Terms {
+        form: reply.media.form(),
+        zone: reply.preferences.zone.clone(),
+        ending: reply.preferences.ending.unwrap_or(settings.tx_end.ending()),
+        explain,
+    }
+}
+
+/// Whether an upsert has anything that rows could conflict with.
+fn has_key(rest: &Rest, query: &roadbed_plan::Query) -> bool {
+    let roadbed_plan::Query::Insert(insert) = query else { return true };
+    let named = insert.conflict.as_ref().is_some_and(|conflict| conflict.columns.is_some());
+    let schema = rest.database.schema();
+    let relation = schema.find(&insert.target.schema, &insert.target.name);
+    named || relation.is_some_and(|relation| relation.primary_key.is_some())
+}
+
+/// The forms of answers that a relation has beside the usual ones.
+fn offer(rest: &Rest, target: &Target) -> Offer {
+    let plans = match (rest.settings.plan_enabled, rest.database.engine().capabilities().explains_all) {
+        (false, _) => PlanOffer::None,
+        (true, true) => PlanOffer::TextAndJson,
+        (true, false) => PlanOffer::Text,
+    };
+    Offer { plans, handlers: rest.database.schema().media_handlers_of(&target.schema, &target.name) }
+}
+
+/// The methods that the relation has a use for.
+fn uses(rest: &Rest, session: &Session, parts: &Parts) -> Result<Response, RestError> {
+    let target = parse::target(&rest.settings, parts)?;
+    let uses = rest.database.relation_uses(session, &target)?;
+    let allowed = match (uses.writable, uses.has_key) {
+        (true, true) => ALLOWED,
+        (true, false) => "OPTIONS,GET,HEAD,POST,PATCH,DELETE",
+        (false, _) => "OPTIONS,GET,HEAD",
+    };
+    Ok((StatusCode::OK, [(ALLOW, HeaderValue::from_static(allowed))]).into_response())
 }
 
 /// The whole body, within the limits that the program has set.
 async fn read(request: Request) -> Result<(Parts, Bytes), RestError> {
     let (parts, body) = request.into_parts();
-    if matches!(parts.method, Method::GET | Method::HEAD | Method::DELETE) {
+    if matches!(parts.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) {
         return Ok((parts, Bytes::new()));
     }
     // The limit travels in the extensions, so that the body is read as part of a request that has them.
@@ -98,6 +177,17 @@ async fn read(request: Request) -> Result<(Parts, Bytes), RestError> {
     *whole.extensions_mut() = parts.extensions.clone();
     let body = Bytes::from_request(whole, &()).await;
     body.map(|body| (parts, body)).map_err(|rejection| RestError::UnreadBody { status: rejection.status() })
+}
+
+impl Timing {
+    /// PostgREST's names, in milliseconds.
+    fn text(&self) -> String {
+        let Self { jwt, parse, plan, transaction, response } = self;
+        let parts =
+            [("jwt", jwt), ("parse", parse), ("plan", plan), ("transaction", transaction), ("response", response)];
+        let texts = parts.map(|(name, time)| format!("{name};dur={:.1}", time.as_secs_f64() * 1000.0));
+        texts.join(", ")
+    }
 }
 
 async fn root() -> Response {
@@ -122,13 +212,14 @@ async fn call(rest: &Rest, session: &Session, request: Request) -> Result<Respon
     if parts.method == Method::POST {
         let care = Care::of(&rest.settings, &parts)?;
         if !care.is_none() {
+            refuse_with_care(&rest.settings, &wanted.reply)?;
             return safe::write(rest, Sent { session, parts: &parts, body: &body }, wanted, care).await;
         }
     }
-    let rows_wanted = wanted.reply.rows_wanted;
-    let outcome = rest.database.run(session, wanted.query).await;
-    let outcome = outcome.map_err(|error| RestError::of_run(error, rows_wanted))?;
-    Ok(respond::response(outcome, &wanted.reply).map(Body::from))
+    let Wanted { query, reply } = wanted;
+    let ran = rest.database.run_on(session, query, terms(&rest.settings, &reply)).await;
+    let ran = ran.map_err(|error| RestError::of_run(error, reply.rows_wanted, reply.verb))?;
+    Ok(respond::response(ran.outcome, &reply)?.map(Body::from))
 }
 
 async fn batch(State(rest): State<Arc<Rest>>, Extension(session): Extension<Session>, request: Request) -> Response {

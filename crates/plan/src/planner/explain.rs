@@ -11,6 +11,7 @@ use crate::plan::{Authorized, Cell, Node, Output, Plan, RowSource, Work};
 use crate::query::{Filter, Query, Returning, RowsWanted, Selection, Target};
 use crate::schema::{Column, ColumnId, DefaultValue, Grantee, Policy, PolicyCommand, Privilege, Relation, Schema};
 use crate::session::Session;
+use crate::terms::Terms;
 use crate::value::Value;
 
 use super::authorize::Rights;
@@ -535,7 +536,14 @@ impl<'a> Asker<'_, 'a> {
             self.planner.authorize()?;
             let work = Work::Read { node, count: None };
             let (schema, session) = (self.schema.clone(), self.session.clone());
-            Probe::Plan(Box::new(Plan { schema, session, work, rows_wanted: RowsWanted::Any, _authorized: Authorized }))
+            Probe::Plan(Box::new(Plan {
+                schema,
+                session,
+                work,
+                rows_wanted: RowsWanted::Any,
+                terms: Terms::default(),
+                _authorized: Authorized,
+            }))
         };
         Ok(RowTest { rows, gates: told, probe })
     }

@@ -28,9 +28,10 @@ use crate::engine::Capabilities;
 use crate::error::{DatabaseError, PlanError};
 use crate::expr::{Expr, SourceId};
 use crate::plan::{Authorized, Plan, Work};
-use crate::query::{Query, Read, RowsWanted};
+use crate::query::{Query, Read, RowsWanted, Target};
 use crate::schema::{Schema, Volatility};
 use crate::session::Session;
+use crate::terms::Terms;
 
 pub use access::{AccessRow, access_table, may_read};
 pub use access_changes::{AccessChange, Direction, access_changes};
@@ -88,7 +89,30 @@ pub fn plan(
         Query::Call(call) => (Work::Call(planner.call(&call)?), call.rows),
     };
     planner.authorize()?;
-    Ok(Plan { session: session.clone(), work, rows_wanted, _authorized: Authorized, schema })
+    Ok(Plan { session: session.clone(), work, rows_wanted, terms: Terms::default(), _authorized: Authorized, schema })
+}
+
+/// What a relation is good for, whatever the caller's rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelationUses {
+    pub writable: bool,
+    pub has_key: bool,
+}
+
+/// What the relation can be used for, if `session` may know of it.
+///
+/// # Errors
+/// When it may not, or there is none.
+pub fn relation_uses(
+    schema: &Schema,
+    capabilities: Capabilities,
+    limits: &Limits,
+    session: &Session,
+    target: &Target,
+) -> Result<RelationUses, PlanError> {
+    let planner = Planner::new(schema, capabilities, limits, session)?;
+    let relation = planner.visible_relation(target)?;
+    Ok(RelationUses { writable: relation.writable, has_key: relation.primary_key.is_some() })
 }
 
 /// Whether the function that a call means may change data.

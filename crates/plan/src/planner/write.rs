@@ -2,9 +2,10 @@
 
 use crate::error::{DatabaseError, PlanError};
 use crate::expr::{Expr, SourceId};
-use crate::plan::{ConflictPlan, DeletePlan, InsertPlan, Node, ReturningPlan, RowCheck, UpdatePlan};
-use crate::query::{Conflict, Delete, Filter, Insert, Resolution, Returning, Selection, Update};
+use crate::plan::{Cell, ConflictPlan, DeletePlan, InsertPlan, Node, ReturningPlan, RowCheck, RowSource, UpdatePlan};
+use crate::query::{Conflict, Delete, Filter, Insert, Operand, Operator, Resolution, Returning, Selection, Update};
 use crate::schema::{Column, ColumnId, PolicyCommand, Privilege, Relation};
+use crate::value;
 
 use super::Planner;
 use super::faults::Told;
@@ -16,6 +17,7 @@ impl<'a> Planner<'a> {
         let relation = self.visible_relation(&insert.target)?;
         let columns = body_columns(relation, &insert.rows.columns)?;
         let ids: Vec<_> = columns.iter().map(|column| column.id).collect();
+        let keyed = insert.put.as_deref().map_or_else(|| Ok(Vec::new()), |filters| key_of(relation, filters))?;
         let conflict = insert.conflict.as_ref().map(|c| self.conflict_columns(relation, c)).transpose()?.flatten();
         let single = insert.rows.json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
         self.refuse_view(relation, "insert into");
@@ -33,6 +35,7 @@ impl<'a> Planner<'a> {
         if fault.is_none() {
             self.authorize_sequences(relation, &ids)?;
         }
+        let rows = self.rows_with_key(relation, rows, &ids, &keyed)?;
         Ok(InsertPlan {
             relation: relation.id,
             columns: ids,
@@ -40,11 +43,32 @@ impl<'a> Planner<'a> {
             fault,
             missing_default: insert.missing_default,
             conflict,
+            keyed,
             checks,
             shown: self.shown_columns(relation),
             returning: without_empty_embeds(returning),
             count: insert.count,
         })
+    }
+
+    /// The rows that have the key; where the engine reads them, it has to look itself.
+    fn rows_with_key(
+        &self,
+        relation: &Relation,
+        rows: RowSource,
+        written: &[ColumnId],
+        keyed: &[(ColumnId, String)],
+    ) -> Result<RowSource, PlanError> {
+        if keyed.iter().any(|(column, _)| !written.contains(column)) {
+            return Err(PlanError::KeyDiffers);
+        }
+        let RowSource::Values(mut rows) = rows else { return Ok(rows) };
+        for (column, text) in keyed {
+            let value = value::parse(text, &relation.column_by_id(*column).ty, &self.limits.clock)?;
+            let place = written.iter().position(|id| id == column);
+            rows.retain(|row| place.and_then(|place| row.get(place)) == Some(&Cell::Value(value.clone())));
+        }
+        Ok(RowSource::Values(rows))
     }
 
     fn conflict(
@@ -229,6 +253,22 @@ impl<'a> Planner<'a> {
         let error = DatabaseError::new("55000", format!("cannot {verb} view \"{}\"", relation.name));
         self.faults.keep(Told::Rewriting, error.hint("Write to the tables that the view reads."));
     }
+}
+
+/// The key that the filters of a PUT name, with its values as text.
+fn key_of(relation: &Relation, filters: &[Filter]) -> Result<Vec<(ColumnId, String)>, PlanError> {
+    let mut keyed = Vec::new();
+    for filter in filters {
+        let Filter::Test { field, operator: Operator::Equal, operand: Operand::Text(text) } = filter else {
+            return Err(PlanError::NotTheKey);
+        };
+        let column = relation.column(&field.column).filter(|_| field.path.is_empty()).ok_or(PlanError::NotTheKey)?;
+        keyed.push((column.id, text.clone()));
+    }
+    let key = relation.primary_key.as_ref().map(|key| key.columns.as_slice()).unwrap_or_default();
+    let named = |column: &ColumnId| keyed.iter().any(|(known, _)| known == column);
+    let is_key = !key.is_empty() && key.iter().all(named) && keyed.iter().all(|(column, _)| key.contains(column));
+    if is_key { Ok(keyed) } else { Err(PlanError::NotTheKey) }
 }
 
 /// The embeds without columns have served the filters.

@@ -230,6 +230,9 @@ pub struct Insert {
     /// Keys that an object lacks: null, or the column's default.
     pub missing_default: bool,
     pub conflict: Option<Conflict>,
+    /// A PUT: the filters of the URL, which must name the primary key, all of it and nothing else. Only rows with that
+    /// key are inserted.
+    pub put: Option<Vec<Filter>>,
     pub returning: Returning,
     pub count: Option<Count>,
     pub rows_wanted: RowsWanted,

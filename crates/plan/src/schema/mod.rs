@@ -21,6 +21,7 @@ pub use triggers::{Trigger, TriggerEvent, TriggerLevel, TriggerTiming};
 pub use views::{ViewedKey, Views};
 
 use crate::expr::{Expr, Select};
+use crate::terms::RowForm;
 use crate::value::{DomainType, EnumType, Type};
 
 /// A table's or view's identity, for as long as the schema lives.
@@ -53,9 +54,21 @@ pub struct Schema {
     pub next_relation: u32,
     /// What views show of the keys of tables; see [`Schema::trace_views`].
     pub views: Views,
+    /// Media types that functions of the database make of rows.
+    pub media_handlers: Vec<MediaHandler>,
     /// What has the body of a `language sql` function in it, by the function's schema and signature. Only the fold of
     /// migrations keeps it.
     pub calls: BTreeSet<((String, String), read_sql::Object)>,
+}
+
+/// A media type, and what makes it of the rows of a relation, or of any rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MediaHandler {
+    /// `text/html`; `*/*` stands for every type.
+    pub media: String,
+    /// The schema and name of the relation that it is for.
+    pub relation: Option<(String, String)>,
+    pub form: RowForm,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -270,6 +283,16 @@ pub enum Volatility {
 }
 
 impl Schema {
+    /// What there is for rows of this relation; what is made for it alone goes before the rest.
+    pub fn media_handlers_of(&self, schema: &str, name: &str) -> Vec<(String, RowForm)> {
+        let is_own = |handler: &&MediaHandler| {
+            handler.relation.as_ref().is_some_and(|(of, relation)| of == schema && relation == name)
+        };
+        let own = self.media_handlers.iter().filter(is_own);
+        let general = self.media_handlers.iter().filter(|handler| handler.relation.is_none());
+        own.chain(general).map(|handler| (handler.media.clone(), handler.form.clone())).collect()
+    }
+
     pub fn relation(&self, id: RelationId) -> &Relation {
         let found = self.relations.get(&id).or_else(|| self.rows.get(&id));
         found.expect("a relation's id outlives nothing that refers to it")

@@ -21,6 +21,7 @@ pub mod search;
 #[cfg(test)]
 mod tests;
 mod types;
+mod zone;
 
 pub use self::regex::{RegexOptions, regex, regex_with};
 pub use array::array_items;
@@ -29,6 +30,7 @@ pub use format::{to_text, write_text};
 pub use json::{from_json, from_json_member, write_json, write_json_string};
 pub use parse::parse;
 pub use types::{DomainCheck, DomainType, EnumType, Type};
+pub use zone::Zone;
 
 /// One value in the canonical form of its [`Type`].
 ///

@@ -71,9 +71,13 @@ pub const SETTINGS: &[Setting] = &[
     setting("rest.anon-role", r#""anon""#, "the role of callers without a token; empty turns them away"),
     setting("rest.extra-search-path", r#"["public"]"#, "schemas that are searched after the request's own"),
     setting("rest.max-rows", "", "most rows in an answer"),
+    setting("rest.plan-enabled", "false", "whether callers may see how their requests are carried out"),
+    setting("rest.pre-request", "", "a function of PostgreSQL's that runs first in each request's transaction"),
     setting("rest.schemas", r#"["public"]"#, "schemas that the API exposes, the first being the default"),
+    setting("rest.tx-end", r#""commit""#, "`commit` or `rollback`; with `-allow-override`, `Prefer: tx=…` may choose"),
     setting("server.listen", r#""127.0.0.1:3000""#, "address and port to listen on"),
     setting("server.public-url", "", "how callers reach the server, where that differs"),
+    setting("server.timing-enabled", "false", "whether answers tell in `Server-Timing` how long their parts took"),
 ];
 
 #[cfg(test)]

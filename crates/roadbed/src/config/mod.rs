@@ -34,6 +34,8 @@ pub struct Server {
     pub listen: String,
     /// How callers reach the server, where that differs.
     pub public_url: Option<String>,
+    /// Whether answers tell how long their parts took.
+    pub timing_enabled: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -58,6 +60,12 @@ pub struct RestSection {
     pub anon_role: String,
     pub max_rows: Option<u64>,
     pub aggregates_enabled: bool,
+    /// Whether callers may see how their requests are carried out.
+    pub plan_enabled: bool,
+    /// A function of PostgreSQL's that runs first in each request's transaction.
+    pub pre_request: Option<String>,
+    /// How transactions end; one of the words of `TxEnd`.
+    pub tx_end: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

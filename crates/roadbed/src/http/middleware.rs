@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use roadbed_api::rest::JwtTime;
 use roadbed_auth::Authenticator;
 use roadbed_plan::Session;
 use roadbed_plan::session::RequestSettings;
 use serde_json::{Map, Value as Json};
+use tower::ServiceExt;
 use tracing::Instrument;
 
 use super::error_response;
@@ -54,6 +57,18 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         .unwrap_or_else(|| HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).expect("a uuid is a header value"))
 }
 
+/// Takes what is no browser's question past the layer that answers those, which takes every `OPTIONS` for one.
+pub(super) async fn plain_options(State(routes): State<Router>, request: Request, next: Next) -> Response {
+    let asks_before = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if request.method() != Method::OPTIONS || asks_before {
+        return next.run(request).await;
+    }
+    match routes.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
 /// 414 for what no real request needs.
 pub(super) async fn url_limit(State(limit): State<usize>, request: Request, next: Next) -> Response {
     let length = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
@@ -74,6 +89,7 @@ pub(super) async fn session(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let began = Instant::now();
     let mut session = match authenticator.session(request.headers()) {
         Ok(session) => session,
         Err(error) => return error_response::unauthorized(&error),
@@ -81,6 +97,7 @@ pub(super) async fn session(
     session.request = Arc::new(request_settings(&request));
     let role = RanAs(session.role.clone());
     request.extensions_mut().insert::<Session>(session);
+    request.extensions_mut().insert(JwtTime(began.elapsed()));
     let mut response = next.run(request).await;
     response.extensions_mut().insert(role);
     response

@@ -36,15 +36,18 @@ pub(crate) fn router(http: Http) -> Router {
         .layer(layer::from_fn_with_state(http.authenticator.clone(), middleware::session))
         .layer(DefaultBodyLimit::max(http.limits.body_bytes));
     let limit = Duration::from_secs(http.limits.request_seconds);
-    Router::new()
+    let routes = Router::new()
         .route("/healthz", get(alive))
         .route("/readyz", get(ready).with_state(http.database))
         .route("/.well-known/roadbed.json", get(introduction).with_state(http.authenticator.clone()))
         .nest("/rest/v1/", rest)
         .fallback_service(ServeDir::new(http.public).fallback(get(error_response::not_found)))
         .layer(layer::from_fn_with_state(limit, middleware::time_limit))
-        .layer(layer::from_fn_with_state(http.limits.url_bytes, middleware::url_limit))
+        .layer(layer::from_fn_with_state(http.limits.url_bytes, middleware::url_limit));
+    let for_all = routes.clone();
+    routes
         .layer(cors(&http.cors))
+        .layer(layer::from_fn_with_state(for_all, middleware::plain_options))
         .layer(CatchPanicLayer::custom(error_response::panicked))
         .layer(layer::from_fn(middleware::log))
 }
@@ -90,6 +93,7 @@ fn cors(cors: &Cors) -> CorsLayer {
     } else {
         AllowOrigin::list(cors.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
     };
+    let query = Method::from_bytes(b"QUERY").expect("it is a word");
     CorsLayer::new()
         .allow_origin(origins)
         .allow_headers(AllowHeaders::mirror_request())
@@ -101,6 +105,7 @@ fn cors(cors: &Cors) -> CorsLayer {
             Method::PUT,
             Method::DELETE,
             Method::OPTIONS,
+            query,
         ])
         .expose_headers(
             [
@@ -115,6 +120,7 @@ fn cors(cors: &Cors) -> CorsLayer {
                 "preference-applied",
                 "range-unit",
                 "retry-after",
+                "server-timing",
                 "x-request-id",
             ]
             .map(HeaderName::from_static),

@@ -14,7 +14,7 @@ const PREPARED_LIMIT: usize = 256;
 const SET_CALLER: &str = "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true), \
      set_config('request.method', $3, true), set_config('request.path', $4, true), \
      set_config('request.headers', $5, true), set_config('request.cookies', $6, true), \
-     set_config('search_path', $7, true)";
+     set_config('search_path', $7, true), set_config('timezone', $8, true)";
 
 /// An open connection with its prepared statements.
 pub(super) struct Connection {

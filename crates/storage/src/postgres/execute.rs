@@ -8,15 +8,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use roadbed_plan::engine::ResponseWishes;
 use roadbed_plan::plan::{CallPlan, Node, ReturningPlan, Work};
 use roadbed_plan::query::{Count, RowsWanted};
-use roadbed_plan::{DatabaseError, EngineError, Outcome, Schema, Session};
+use roadbed_plan::terms::{Explain, ExplainFormat, Handler, RowForm};
+use roadbed_plan::{DatabaseError, EngineError, Outcome, Schema, Session, Terms};
 
 use super::connect::search_path;
 use super::error::{engine_error, is_away, may_be_stale, unavailable};
 use super::pool::Pool;
 use super::write;
-use crate::sql::{Dialect, Param, RenderedOutput, render_call, render_count, render_node};
+use crate::sql::{
+    Dialect, Mode, Param, Rendered, RenderedNode, RenderedOutput, Renderer, quote_identifier, render_call,
+    render_count, render_node,
+};
 
 use flight::{Failure, fly};
 
@@ -31,7 +36,12 @@ pub(super) struct Job<'p> {
     pub(super) search_path: String,
     pub(super) writes: bool,
     pub(super) statements: Vec<Asked>,
+    /// Which of the statements is the work's own.
+    pub(super) main: usize,
+    /// Without it only the function before requests is asked.
+    pub(super) has_work: bool,
     pub(super) rows_wanted: RowsWanted,
+    pub(super) terms: &'p Terms,
 }
 
 /// One statement and what its rows are.
@@ -44,6 +54,12 @@ pub(super) struct Asked {
 pub(super) enum Reading {
     /// Objects of the answer: each key with its column, and whether that is JSON text already.
     Objects(Vec<(String, usize, bool)>),
+    /// Lines, each the text of a row with brackets around its fields; the first tells these names.
+    Lines(String),
+    /// The first row has the whole answer, and how many rows it is made of.
+    Whole,
+    /// The lines of an explained plan.
+    Explained,
     /// The fields of the first row, as text.
     Fields,
     /// One row: how many rows its second field has as JSON, and how many there are.
@@ -67,6 +83,8 @@ pub(super) struct Bounds<'e> {
     pub(super) statement_timeout: Duration,
     /// The role that connections log in as.
     pub(super) login: Option<&'e str>,
+    pub(super) pre_request: Option<&'e str>,
+    pub(super) exact_up_to: Option<u64>,
 }
 
 /// Runs `work` as `session`, in one transaction.
@@ -75,26 +93,41 @@ pub(super) async fn execute(
     bounds: &Bounds<'_>,
     question: Question<'_>,
 ) -> Result<Outcome, EngineError> {
-    let Question { schema, work, rows_wanted, .. } = question;
-    let Some(job) = job_of(bounds, question)? else {
-        let outcome = nothing_to_do(work);
-        check_rows(rows_wanted, outcome.rows)?;
-        return Ok(outcome);
-    };
-    let writes = job.writes;
+    let Some(job) = job_of(bounds, question)? else { return nothing_to_do(question) };
     let answers = within(bounds.statement_timeout, Box::pin(run(pool, &job))).await?;
-    let outcome = outcome_of(schema, work, answers)?;
-    if !writes {
-        check_rows(rows_wanted, outcome.rows)?;
+    let outcome = conclude(&job, bounds, (question, answers))?;
+    if !job.writes {
+        check_rows(job.rows_wanted, outcome.rows)?;
     }
     Ok(outcome)
 }
 
+/// What the answers to a job's statements say.
+fn conclude(
+    job: &Job<'_>,
+    bounds: &Bounds<'_>,
+    (question, mut answers): (Question<'_>, Vec<Answer>),
+) -> Result<Outcome, EngineError> {
+    let response = answers.pop().map(wishes_of).unwrap_or_default();
+    answers.drain(..job.main.min(answers.len()));
+    let outcome = match job.terms.explain {
+        _ if !job.has_work => nothing_to_do(question)?,
+        Some(_) => Outcome { body: answers.swap_remove(0).body.into(), ..Outcome::default() },
+        None => outcome_of(question, bounds, answers)?,
+    };
+    Ok(Outcome { response, ..outcome })
+}
+
 /// What to do for `question`; `None` when there is nothing to do.
 fn job_of<'p>(bounds: &Bounds<'_>, question: Question<'p>) -> Result<Option<Job<'p>>, EngineError> {
-    let Question { schema, session, work, rows_wanted } = question;
+    let Question { schema, session, work, rows_wanted, terms } = question;
     refuse_login(&session.role, bounds.login)?;
-    let Some(statements) = statements_of(schema, work)? else { return Ok(None) };
+    let own = statements_of(question, bounds)?;
+    let has_work = own.is_some();
+    if !has_work && bounds.pre_request.is_none() {
+        return Ok(None);
+    }
+    let (main, statements) = around(bounds.pre_request, own.unwrap_or_default());
     let namespace = namespace_of(schema, work);
     let names = std::iter::once(namespace).chain(bounds.search_path.iter().filter(|name| *name != namespace));
     let writes = match work {
@@ -103,7 +136,30 @@ fn job_of<'p>(bounds: &Bounds<'_>, question: Question<'p>) -> Result<Option<Job<
         Work::Insert(_) | Work::Update(_) | Work::Delete(_) => true,
     };
     let search_path = search_path(names.map(String::as_str));
-    Ok(Some(Job { session, search_path, writes, statements, rows_wanted }))
+    let rows_wanted = if terms.explain.is_some() || !has_work { RowsWanted::Any } else { rows_wanted };
+    Ok(Some(Job { session, search_path, writes, statements, main, has_work, rows_wanted, terms }))
+}
+
+/// What every request's transaction begins and ends with, around its own statements; and where the first of those is.
+fn around(pre_request: Option<&str>, own: Vec<Asked>) -> (usize, Vec<Asked>) {
+    let asked = |sql: String, reading| Asked { sql, params: Vec::new(), reading };
+    let mut statements = Vec::with_capacity(own.len() + 2);
+    if let Some(function) = pre_request {
+        let name: Vec<String> = function.split('.').map(quote_identifier).collect();
+        statements.push(asked(format!("select {}()", name.join(".")), Reading::Tally));
+    }
+    let main = statements.len();
+    statements.extend(own);
+    statements.push(asked(WISHES.to_owned(), Reading::Fields));
+    (main, statements)
+}
+
+/// A setting that an earlier transaction has set is empty.
+const WISHES: &str = "select current_setting('response.status', true), current_setting('response.headers', true)";
+
+fn wishes_of(answer: Answer) -> ResponseWishes {
+    let mut fields = answer.fields.into_iter().map(|field| field.filter(|text| !text.is_empty()));
+    ResponseWishes { status: fields.next().flatten(), headers: fields.next().flatten() }
 }
 
 /// No token may name the login, which owns what migrations have made.
@@ -125,6 +181,7 @@ pub(super) struct Question<'p> {
     pub(super) session: &'p Session,
     pub(super) work: &'p Work,
     pub(super) rows_wanted: RowsWanted,
+    pub(super) terms: &'p Terms,
 }
 
 /// Gives up when the server neither answers nor ends the statement itself, as when its machine is gone.
@@ -201,14 +258,22 @@ fn namespace_of<'s>(schema: &'s Schema, work: &'s Work) -> &'s String {
 }
 
 /// The statements that do the work; `None` when there is nothing to do.
-fn statements_of(schema: &Schema, work: &Work) -> Result<Option<Vec<Asked>>, EngineError> {
-    match work {
-        Work::Read { node, count } => Ok(Some(read_statements(schema, node, *count))),
-        Work::Insert(plan) => write::insert(schema, plan).map(Some),
-        Work::Update(plan) => write::update(schema, plan),
-        Work::Delete(plan) => Ok(Some(write::delete(schema, plan))),
-        Work::Call(plan) => call(schema, plan).map(|asked| Some(vec![asked])),
-    }
+fn statements_of(question: Question<'_>, bounds: &Bounds<'_>) -> Result<Option<Vec<Asked>>, EngineError> {
+    let Question { schema, work, terms, .. } = question;
+    let statements = match work {
+        Work::Read { node, count } => Some(read_statements(question, node, (*count, bounds.exact_up_to))),
+        Work::Insert(plan) => Some(write::insert(schema, plan, &terms.form)?),
+        Work::Update(plan) => write::update(schema, plan, &terms.form)?,
+        Work::Delete(plan) => Some(write::delete(schema, plan, &terms.form)),
+        Work::Call(plan) => Some(vec![call(schema, plan)?]),
+    };
+    let explained = |statements: Vec<Asked>, explain| {
+        statements.into_iter().take(1).map(|asked| explained(asked, explain)).collect()
+    };
+    Ok(match &terms.explain {
+        Some(explain) => statements.map(|statements| explained(statements, explain)),
+        None => statements,
+    })
 }
 
 fn call(schema: &Schema, plan: &CallPlan) -> Result<Asked, EngineError> {
@@ -217,31 +282,83 @@ fn call(schema: &Schema, plan: &CallPlan) -> Result<Asked, EngineError> {
     Ok(Asked { sql: rendered.sql, params: rendered.params, reading: Reading::Called })
 }
 
-fn read_statements(schema: &Schema, node: &Node, count: Option<Count>) -> Vec<Asked> {
-    let rendered = render_node(schema, node, Dialect::Postgres);
-    let mut statements = vec![Asked {
-        sql: rendered.sql,
-        params: rendered.params,
-        reading: Reading::Objects(objects(rendered.outputs)),
-    }];
+fn explained(asked: Asked, explain: &Explain) -> Asked {
+    let format = match explain.format {
+        ExplainFormat::Json => "format json",
+        ExplainFormat::Text => "format text",
+    };
+    let options = std::iter::once(format).chain(explain.options.iter().map(|option| option.name()));
+    let options = options.collect::<Vec<_>>().join(", ");
+    Asked { sql: format!("explain ({options}) {}", asked.sql), reading: Reading::Explained, ..asked }
+}
+
+fn read_statements(question: Question<'_>, node: &Node, count: (Option<Count>, Option<u64>)) -> Vec<Asked> {
+    let Question { schema, terms, .. } = question;
+    let mut renderer = Renderer::new(schema, Dialect::Postgres, Mode::Statement);
+    let reading = rows_in_form(&mut renderer, node, (None, &terms.form));
+    let Rendered { sql, params } = renderer.finish();
+    let mut statements = vec![Asked { sql, params, reading }];
+    let exact = || render_count(schema, node, Dialect::Postgres);
+    let fields = |sql, params| Asked { sql, params, reading: Reading::Fields };
     match count {
-        Some(Count::Exact | Count::Estimated) => {
-            let rendered = render_count(schema, node, Dialect::Postgres);
-            statements.push(Asked { sql: rendered.sql, params: rendered.params, reading: Reading::Fields });
+        (Some(Count::Exact), _) | (Some(Count::Estimated), None) => {
+            let Rendered { sql, params } = exact();
+            statements.push(fields(sql, params));
         }
-        Some(Count::Planned) => {
-            let all = Node { limit: None, offset: 0, order: Vec::new(), ..node.clone() };
-            let rendered = render_node(schema, &all, Dialect::Postgres);
-            let sql = format!("explain (format json) {}", rendered.sql);
-            statements.push(Asked { sql, params: rendered.params, reading: Reading::Fields });
+        (Some(Count::Estimated), Some(exact_up_to)) => {
+            let all = Node { limit: Some(exact_up_to.saturating_add(1)), ..whole(node) };
+            let Rendered { sql, params } = render_bare(schema, &all);
+            statements.push(fields(format!("select count(*) from ({sql}) as bounded"), params));
+            let Rendered { sql, params } = render_bare(schema, &whole(node));
+            statements.push(fields(format!("explain (format json) {sql}"), params));
         }
-        None => {}
+        (Some(Count::Planned), _) => {
+            let Rendered { sql, params } = render_bare(schema, &whole(node));
+            statements.push(fields(format!("explain (format json) {sql}"), params));
+        }
+        (None, _) => {}
     }
     statements
 }
 
+/// All rows of the node, nothing of them.
+fn whole(node: &Node) -> Node {
+    Node { limit: None, offset: 0, order: Vec::new(), outputs: Vec::new(), ..node.clone() }
+}
+
+fn render_bare(schema: &Schema, node: &Node) -> Rendered {
+    let RenderedNode { sql, params, .. } = render_node(schema, node, Dialect::Postgres);
+    Rendered { sql, params }
+}
+
+/// Appends the select of the node's rows, and says how to read what comes.
+pub(super) fn rows_in_form(
+    renderer: &mut Renderer<'_>,
+    node: &Node,
+    (from, form): (Option<&str>, &RowForm),
+) -> Reading {
+    match form {
+        RowForm::Json => Reading::Objects(objects(renderer.node(node, from).0)),
+        RowForm::Csv => Reading::Lines(renderer.node_as(node, from, "(\"row\".*)::text").join(",")),
+        RowForm::GeoJson => {
+            let what = "json_build_object('type', 'FeatureCollection', 'features', \
+                coalesce(json_agg(st_asgeojson(\"row\".*)::json), '[]'))::text, count(*)";
+            renderer.node_as(node, from, what);
+            Reading::Whole
+        }
+        RowForm::Handled(Handler { schema, name, relation }) => {
+            let cast = relation.as_ref().map_or_else(String::new, |(schema, name)| {
+                format!("::{}.{}", quote_identifier(schema), quote_identifier(name))
+            });
+            let function = format!("{}.{}", quote_identifier(schema), quote_identifier(name));
+            renderer.node_as(node, from, &format!("{function}((\"row\".*){cast}), count(*)"));
+            Reading::Whole
+        }
+    }
+}
+
 /// The keys of each row's object with the columns they come from.
-pub(super) fn objects(outputs: Vec<RenderedOutput>) -> Vec<(String, usize, bool)> {
+fn objects(outputs: Vec<RenderedOutput>) -> Vec<(String, usize, bool)> {
     let of = |output| match output {
         RenderedOutput::Value { name, index, .. } => Some((name, index, false)),
         RenderedOutput::Json { name, index } => Some((name, index, true)),
@@ -251,7 +368,8 @@ pub(super) fn objects(outputs: Vec<RenderedOutput>) -> Vec<(String, usize, bool)
     outputs.into_iter().filter_map(of).collect()
 }
 
-fn nothing_to_do(work: &Work) -> Outcome {
+fn nothing_to_do(question: Question<'_>) -> Result<Outcome, EngineError> {
+    let Question { work, rows_wanted, .. } = question;
     let (returning, count) = match work {
         Work::Update(plan) => (Some(&plan.returning), plan.count),
         Work::Read { .. } | Work::Insert(_) | Work::Delete(_) | Work::Call(_) => (None, None),
@@ -260,18 +378,23 @@ fn nothing_to_do(work: &Work) -> Outcome {
         Some(ReturningPlan::Rows(_)) => Bytes::from_static(b"[]"),
         _ => Bytes::new(),
     };
-    Outcome { body, total: count.map(|_| 0), ..Outcome::default() }
+    check_rows(rows_wanted, 0)?;
+    Ok(Outcome { body, total: count.map(|_| 0), ..Outcome::default() })
 }
 
 /// Puts the answers together. The first statement's rows are the work's own.
-fn outcome_of(schema: &Schema, work: &Work, answers: Vec<Answer>) -> Result<Outcome, EngineError> {
+fn outcome_of(question: Question<'_>, bounds: &Bounds<'_>, answers: Vec<Answer>) -> Result<Outcome, EngineError> {
+    let Question { schema, work, .. } = question;
     let mut answers = answers.into_iter();
     let main = answers.next().unwrap_or_default();
     let counted = main.fields.last().cloned().flatten();
-    let second = answers.next().and_then(|answer| answer.fields.into_iter().next()).flatten();
+    let mut next = || answers.next().and_then(|answer| answer.fields.into_iter().next()).flatten();
+    let (second, third) = (next(), next());
     let mut outcome = Outcome { rows: main.rows, ..Outcome::default() };
     match work {
-        Work::Read { count, .. } => outcome.total = total(*count, second.as_deref())?,
+        Work::Read { count, .. } => {
+            outcome.total = total((*count, bounds.exact_up_to), second.as_deref(), third.as_deref())?
+        }
         Work::Insert(plan) => {
             outcome.total = plan.count.map(|_| main.rows);
             outcome.inserted = second.map_or(main.rows, |inserted| inserted.parse().unwrap_or(0));
@@ -287,11 +410,21 @@ fn outcome_of(schema: &Schema, work: &Work, answers: Vec<Answer>) -> Result<Outc
     Ok(outcome)
 }
 
-fn total(count: Option<Count>, answer: Option<&str>) -> Result<Option<u64>, EngineError> {
+fn total(
+    (count, exact_up_to): (Option<Count>, Option<u64>),
+    answer: Option<&str>,
+    planned: Option<&str>,
+) -> Result<Option<u64>, EngineError> {
     let Some(count) = count else { return Ok(None) };
+    let exact = || answer.and_then(|text| text.parse().ok());
     let found = match count {
-        Count::Exact | Count::Estimated => answer.and_then(|text| text.parse().ok()),
+        Count::Exact => exact(),
         Count::Planned => answer.and_then(planned_rows),
+        // PostgREST's rule: as soon as there are more rows than an answer may have, the larger of the two.
+        Count::Estimated => exact().map(|rows: u64| match exact_up_to {
+            Some(bound) if rows > bound => rows.max(planned.and_then(planned_rows).unwrap_or(0)),
+            Some(_) | None => rows,
+        }),
     };
     found.map(Some).ok_or_else(|| EngineError::Internal { reason: format!("no count in {answer:?}") })
 }

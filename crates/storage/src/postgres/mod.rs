@@ -40,6 +40,10 @@ pub struct PostgresOptions {
     pub acquire_timeout: Duration,
     /// Schemas that are searched after the request's own for names without one.
     pub search_path: Vec<String>,
+    /// A function that runs in each request's transaction before its statement, as the caller.
+    pub pre_request: Option<String>,
+    /// An estimated count is exact up to this many rows; without it, always.
+    pub exact_up_to: Option<u64>,
 }
 
 impl Default for PostgresOptions {
@@ -49,6 +53,8 @@ impl Default for PostgresOptions {
             statement_timeout: Duration::from_secs(10),
             acquire_timeout: Duration::from_secs(10),
             search_path: vec!["public".to_owned()],
+            pre_request: None,
+            exact_up_to: None,
         }
     }
 }
@@ -94,6 +100,8 @@ impl PostgresEngine {
             search_path: &self.options.search_path,
             statement_timeout: self.options.statement_timeout,
             login: self.config.get_user(),
+            pre_request: self.options.pre_request.as_deref(),
+            exact_up_to: self.options.exact_up_to,
         }
     }
 }
@@ -105,13 +113,12 @@ impl Engine for PostgresEngine {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { enforces_access: true, reads_literals: true }
+        Capabilities { enforces_access: true, reads_literals: true, explains_all: true }
     }
 
     async fn execute(&self, plan: &Plan) -> Result<Outcome, EngineError> {
-        let question =
-            Question { schema: &plan.schema, session: &plan.session, work: &plan.work, rows_wanted: plan.rows_wanted };
-        self.run(question).await
+        let Plan { schema, session, work, rows_wanted, terms, .. } = plan;
+        self.run(Question { schema, session, work, rows_wanted: *rows_wanted, terms }).await
     }
 
     async fn transact(&self, transaction: &Transaction) -> Result<Finished, EngineError> {

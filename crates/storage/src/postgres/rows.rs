@@ -4,7 +4,7 @@ mod binary;
 
 use std::error::Error;
 
-use roadbed_plan::value::write_json_string;
+use roadbed_plan::value::{Zone, write_json_string};
 use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Row, Statement};
 
@@ -42,13 +42,17 @@ struct ColumnWriter {
 impl RowWriter {
     /// A writer for `statement`'s columns. `outputs` are the objects' keys with the columns they come from, and
     /// whether the column is JSON text already.
-    pub(super) fn new<'a>(statement: &Statement, outputs: impl Iterator<Item = (&'a str, usize, bool)>) -> Self {
+    pub(super) fn new<'a>(
+        statement: &Statement,
+        outputs: impl Iterator<Item = (&'a str, usize, bool)>,
+        zone: Option<&Zone>,
+    ) -> Self {
         let columns = outputs.enumerate().filter_map(|(place, (name, index, is_json))| {
             let mut lead = vec![if place == 0 { b'{' } else { b',' }];
             write_string(name.as_bytes(), &mut lead);
             lead.push(b':');
             let ty = statement.columns().get(index)?.type_();
-            let form = if is_json { Form::Json } else { form_of(ty) };
+            let form = if is_json { Form::Json } else { form_of(ty).in_zone(zone) };
             Some(ColumnWriter { index, lead, form })
         });
         Self { columns: columns.collect() }

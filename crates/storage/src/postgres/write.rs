@@ -7,9 +7,10 @@ use roadbed_plan::plan::{
 };
 use roadbed_plan::query::Resolution;
 use roadbed_plan::schema::{Column, ColumnId, DefaultValue, Relation, Schema};
+use roadbed_plan::terms::RowForm;
 use roadbed_plan::{DatabaseError, EngineError};
 
-use super::execute::{Asked, Reading, objects};
+use super::execute::{Asked, Reading, rows_in_form};
 use crate::sql::{Dialect, Mode, Param, Renderer, quote_identifier, quote_text, type_name};
 
 /// The name of the written row in a statement, which is also that of [`SourceId::ROW`].
@@ -26,7 +27,7 @@ const COUNT_DOWN: &str = "set_config('roadbed.inserted', \
     (coalesce(nullif(current_setting('roadbed.inserted', true), ''), '0')::bigint - 1)::text, true) is not null";
 const COUNTED: &str = "select coalesce(nullif(current_setting('roadbed.inserted', true), ''), '0')";
 
-pub(super) fn insert(schema: &Schema, plan: &InsertPlan) -> Result<Vec<Asked>, EngineError> {
+pub(super) fn insert(schema: &Schema, plan: &InsertPlan, form: &RowForm) -> Result<Vec<Asked>, EngineError> {
     let relation = schema.relation(plan.relation);
     let columns: Vec<&Column> = plan.columns.iter().map(|id| relation.column_by_id(*id)).collect();
     let mut writer = Writer::new(schema, relation, &plan.returning);
@@ -40,8 +41,14 @@ pub(super) fn insert(schema: &Schema, plan: &InsertPlan) -> Result<Vec<Asked>, E
         RowSource::Json { text, single } => {
             writer.push(&format!(" select {} from ", names(&columns, "")));
             writer.json_rows(JsonRows { text, single: *single, missing_default: plan.missing_default }, &columns)?;
+            let mut word = " where ";
+            for (column, text) in &plan.keyed {
+                let name = quote_identifier(&relation.column_by_id(*column).name);
+                writer.push(&format!("{}{name} = ", std::mem::replace(&mut word, " and ")));
+                writer.sql.param(Param::Literal(text.clone()));
+            }
             if counted {
-                writer.push(&format!(" where {COUNT_UP}"));
+                writer.push(&format!("{word}{COUNT_UP}"));
             }
         }
         RowSource::Values(rows) => writer.values(rows, &columns),
@@ -49,7 +56,7 @@ pub(super) fn insert(schema: &Schema, plan: &InsertPlan) -> Result<Vec<Asked>, E
     if let Some(conflict) = &plan.conflict {
         writer.conflict(conflict, &columns, counted);
     }
-    let mut statements = vec![writer.finish(&plan.returning)];
+    let mut statements = vec![writer.finish(&plan.returning, form)];
     if counted {
         statements.push(Asked { sql: COUNTED.into(), params: Vec::new(), reading: Reading::Fields });
     }
@@ -57,7 +64,7 @@ pub(super) fn insert(schema: &Schema, plan: &InsertPlan) -> Result<Vec<Asked>, E
 }
 
 /// `None` when there is no column to change.
-pub(super) fn update(schema: &Schema, plan: &UpdatePlan) -> Result<Option<Vec<Asked>>, EngineError> {
+pub(super) fn update(schema: &Schema, plan: &UpdatePlan, form: &RowForm) -> Result<Option<Vec<Asked>>, EngineError> {
     if plan.columns.is_empty() {
         return Ok(None);
     }
@@ -87,15 +94,15 @@ pub(super) fn update(schema: &Schema, plan: &UpdatePlan) -> Result<Option<Vec<As
         }
     }
     writer.condition(plan.condition.as_ref());
-    Ok(Some(vec![writer.finish(&plan.returning)]))
+    Ok(Some(vec![writer.finish(&plan.returning, form)]))
 }
 
-pub(super) fn delete(schema: &Schema, plan: &DeletePlan) -> Vec<Asked> {
+pub(super) fn delete(schema: &Schema, plan: &DeletePlan, form: &RowForm) -> Vec<Asked> {
     let relation = schema.relation(plan.relation);
     let mut writer = Writer::new(schema, relation, &plan.returning);
     writer.push(&format!("delete from {} as {ROW}", writer.sql.relation_name(relation.id)));
     writer.condition(plan.condition.as_ref());
-    vec![writer.finish(&plan.returning)]
+    vec![writer.finish(&plan.returning, form)]
 }
 
 /// The names and values of an inserted row's key.
@@ -253,7 +260,7 @@ impl<'s> Writer<'s> {
 
     /// Ends the statement with what it gives back. Only columns that are asked for are named, since reading one
     /// needs the right to.
-    fn finish(mut self, returning: &ReturningPlan) -> Asked {
+    fn finish(mut self, returning: &ReturningPlan, form: &RowForm) -> Asked {
         let reading = match returning {
             ReturningPlan::Nothing => Reading::Tally,
             ReturningPlan::Key(columns) => {
@@ -272,8 +279,7 @@ impl<'s> Writer<'s> {
                 let columns: Vec<&Column> = read.iter().map(|id| self.relation.column_by_id(*id)).collect();
                 let list = if columns.is_empty() { "1".to_owned() } else { names(&columns, "t0.") };
                 self.push(&format!(" returning {list}) "));
-                let (outputs, _hidden) = self.sql.node(node, Some("written"));
-                Reading::Objects(objects(outputs))
+                rows_in_form(&mut self.sql, node, (Some("written"), form))
             }
         };
         let rendered = self.sql.finish();

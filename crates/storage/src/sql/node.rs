@@ -132,6 +132,22 @@ impl Renderer<'_> {
         (columns.outputs, columns.hidden)
     }
 
+    /// As [`Self::node`], for PostgreSQL: gives `what` of each row, which goes by the name `row`. With the keys.
+    pub(crate) fn node_as(&mut self, node: &Node, from: Option<&str>, what: &str) -> Vec<String> {
+        self.push(&format!("select {what} from ("));
+        self.node_source(node);
+        self.push("select ");
+        let columns = self.postgres_outputs(node, OutputForm::Json);
+        self.push(" from ");
+        self.node_from(node, from);
+        self.node_joins(node);
+        self.node_condition(node.condition.as_ref(), " where ");
+        self.node_groups(node, &columns.groups);
+        self.node_page(node);
+        self.push(") as \"row\"");
+        columns.outputs.iter().flat_map(RenderedOutput::names).map(str::to_owned).collect()
+    }
+
     /// Declares the node's source, so that expressions over it can be written.
     pub(crate) fn node_source(&mut self, node: &Node) {
         self.set_source(node.source, node.relation, &self.alias_of(node.source));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use roadbed_plan::value::Zone;
 use roadbed_plan::{Clock, EngineError, Session};
 use rusqlite::config::DbConfig;
 use rusqlite::ffi::ErrorCode;
@@ -99,6 +100,8 @@ pub(super) struct Request<'c> {
     pub(super) session: &'c Session,
     /// `now()`, canonical.
     pub(super) now: i64,
+    /// In which times are shown; UTC without one.
+    pub(super) zone: Option<&'c Zone>,
 }
 
 impl Connector {
@@ -187,7 +190,7 @@ impl SqliteConnection {
     pub(super) fn start_at<'c>(&'c self, session: &'c Session, now: i64) -> Request<'c> {
         self.session.start(session, now);
         self.deadline.set(self.statement_timeout);
-        Request { connection: self, session, now }
+        Request { connection: self, session, now, zone: None }
     }
 
     /// Whether `time` is more than one request may take.

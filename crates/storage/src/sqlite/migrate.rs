@@ -329,8 +329,12 @@ impl<'a> Runner<'a> {
 
     /// Writes row by row, where triggers look at them.
     fn through_triggers(&self, schema: &Schema, statement: &Statement) -> Result<(), EngineError> {
-        let request =
-            Request { connection: self.connection, session: &self.session, now: self.connection.clock.timestamptz() };
+        let request = Request {
+            connection: self.connection,
+            session: &self.session,
+            now: self.connection.clock.timestamptz(),
+            zone: None,
+        };
         let query = plan_statement(schema, statement.clone(), &self.session.role);
         write_statement(request, schema, &query)
     }

@@ -30,14 +30,16 @@ use async_trait::async_trait;
 use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError};
 use roadbed_plan::plan::{CallPlan, Node, Shape, Work};
 use roadbed_plan::query::{Count, RowsWanted};
+use roadbed_plan::terms::Ending;
 use roadbed_plan::transaction::{Finished, Transaction};
-use roadbed_plan::{Capabilities, Clock, Engine, EngineError, Outcome, Plan, Schema, Session};
+use roadbed_plan::value::Zone;
+use roadbed_plan::{Capabilities, Clock, Engine, EngineError, Outcome, Plan, Schema, Session, Terms};
 use tokio::sync::{RwLock, oneshot};
 
 pub use connect::{SqliteLocation, SqliteOptions, Synchronous};
 
 use answers::Running;
-use connect::{Connector, SqliteConnection};
+use connect::{Connector, Request, SqliteConnection};
 use read::ReadWork;
 use readers::{Readers, closed};
 use writer::{PendingWrite, Task, Writer};
@@ -93,7 +95,13 @@ impl SqliteEngine {
         let (reply, answer) = oneshot::channel();
         let write = Box::new(move |connection: &SqliteConnection| {
             check_version(connection, plan.schema.version)?;
-            write::write(connection.start(&plan.session), &plan.schema, &plan.work, plan.rows_wanted)
+            let request = Request { zone: plan.terms.zone.as_ref(), ..connection.start(&plan.session) };
+            let outcome = write::write(request, &plan.schema, &plan.work, (plan.rows_wanted, &plan.terms.form))?;
+            if plan.terms.ending == Ending::Rollback {
+                writer::execute(connection, "rollback to request").map_err(error::internal)?;
+                connection.sequences.borrow_mut().forget();
+            }
+            Ok(outcome)
         });
         self.submit(Task::Write(PendingWrite { write, reply })).await?;
         answer.await.unwrap_or_else(|_| Err(closed()))
@@ -129,28 +137,29 @@ impl Engine for SqliteEngine {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { enforces_access: false, reads_literals: false }
+        Capabilities { enforces_access: false, reads_literals: false, explains_all: false }
     }
 
     async fn execute(&self, plan: &Plan) -> Result<Outcome, EngineError> {
         match &plan.work {
             Work::Read { node, count } => {
-                let work = read_work(&plan.schema, node, *count, plan.rows_wanted);
+                let work = read_work(&plan.schema, &plan.terms, node, (*count, plan.rows_wanted));
+                let zone = plan.terms.zone.clone();
                 let session = plan.session.clone();
                 let version = plan.schema.version;
                 self.read(move |connection| {
                     check_version(connection, version)?;
-                    read_as(connection, &session, &work)
+                    read_as(connection, (&session, zone.as_ref()), &work)
                 })
                 .await
             }
             Work::Call(call) => {
-                let work = call_work(&plan.schema, call, plan.rows_wanted);
-                let session = plan.session.clone();
+                let work = call_work(plan, call);
+                let (session, zone) = (plan.session.clone(), plan.terms.zone.clone());
                 let version = plan.schema.version;
                 self.read(move |connection| {
                     check_version(connection, version)?;
-                    read_as(connection, &session, &work)
+                    read_as(connection, (&session, zone.as_ref()), &work)
                 })
                 .await
             }
@@ -232,8 +241,15 @@ impl Engine for SqliteEngine {
 }
 
 /// The statements of a read. An estimate is not cheaper than counting here, so every count is exact.
-fn read_work(schema: &Schema, node: &Node, count: Option<Count>, rows_wanted: RowsWanted) -> ReadWork {
+fn read_work(
+    schema: &Schema,
+    terms: &Terms,
+    node: &Node,
+    (count, rows_wanted): (Option<Count>, RowsWanted),
+) -> ReadWork {
     ReadWork {
+        form: terms.form.clone(),
+        explained: terms.explain.is_some(),
         node: render_node(schema, node, Dialect::Sqlite),
         count: count.map(|_| render_count(schema, node, Dialect::Sqlite)),
         rows_wanted,
@@ -241,13 +257,17 @@ fn read_work(schema: &Schema, node: &Node, count: Option<Count>, rows_wanted: Ro
     }
 }
 
-fn call_work(schema: &Schema, call: &CallPlan, rows_wanted: RowsWanted) -> ReadWork {
+fn call_work(plan: &Plan, call: &CallPlan) -> ReadWork {
     let bare = matches!(call.shape, Shape::Value | Shape::Values);
-    ReadWork { bare, ..read_work(schema, &call.node, call.count, rows_wanted) }
+    ReadWork { bare, ..read_work(&plan.schema, &plan.terms, &call.node, (call.count, plan.rows_wanted)) }
 }
 
-fn read_as(connection: &SqliteConnection, session: &Session, work: &ReadWork) -> Result<Outcome, EngineError> {
-    let outcome = read::read(connection.start(session), work);
+fn read_as(
+    connection: &SqliteConnection,
+    (session, zone): (&Session, Option<&Zone>),
+    work: &ReadWork,
+) -> Result<Outcome, EngineError> {
+    let outcome = read::read(Request { zone, ..connection.start(session) }, work);
     connection.finish();
     outcome
 }

@@ -2,7 +2,8 @@
 //! bound anew for each parent row.
 
 use roadbed_plan::query::RowsWanted;
-use roadbed_plan::value::{Type, Value, write_json, write_json_string};
+use roadbed_plan::terms::RowForm;
+use roadbed_plan::value::{Type, Value, Zone, write_json, write_json_string, write_text};
 use roadbed_plan::{EngineError, Outcome};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Row, Statement, ToSql};
@@ -14,6 +15,8 @@ use crate::sql::{Param, ParentColumn, Rendered, RenderedNode, RenderedOutput};
 
 /// A read as it travels to a reader's thread.
 pub(super) struct ReadWork {
+    pub(super) form: RowForm,
+    pub(super) explained: bool,
     pub(super) node: RenderedNode,
     pub(super) count: Option<Rendered>,
     pub(super) rows_wanted: RowsWanted,
@@ -23,17 +26,37 @@ pub(super) struct ReadWork {
 
 /// Carries out `work` in the transaction that is open.
 pub(super) fn read(request: Request<'_>, work: &ReadWork) -> Result<Outcome, EngineError> {
+    if work.explained {
+        return explain(request, &work.node);
+    }
     let mut body = Vec::with_capacity(1024);
-    let mut level = Level::open(request, &work.node)?;
+    let mut level = Level::open(request, &work.node)?.in_form(&work.form);
     level.bare = work.bare;
-    body.push(b'[');
+    level.begin(&mut body);
     let rows = level.write_rows(&mut body, work.rows_wanted)?;
-    body.push(b']');
+    level.end(&mut body);
     let total = match &work.count {
         Some(count) => Some(read_count(request, count)?),
         None => None,
     };
     Ok(Outcome { body: body.into(), rows, total, ..Outcome::default() })
+}
+
+/// How SQLite finds the rows: a line for each step, those within another one further to the right.
+fn explain(request: Request<'_>, node: &RenderedNode) -> Result<Outcome, EngineError> {
+    let explained = Rendered { sql: format!("explain query plan {}", node.sql), params: node.params.clone() };
+    let mut statement = request.prepare(&explained)?;
+    let mut rows = statement.raw_query();
+    let mut depths: Vec<(i64, usize)> = Vec::new();
+    let mut text = String::new();
+    while let Some(row) = rows.next().map_err(engine_error)? {
+        let (id, parent): (i64, i64) = (row.get(0).map_err(internal)?, row.get(1).map_err(internal)?);
+        let step: String = row.get(3).map_err(internal)?;
+        let depth = depths.iter().find(|(known, _)| *known == parent).map_or(0, |(_, depth)| depth + 1);
+        depths.push((id, depth));
+        text.push_str(&format!("{}{step}\n", "  ".repeat(depth)));
+    }
+    Ok(Outcome { body: text.into(), ..Outcome::default() })
 }
 
 /// Refuses a number of rows that is not wanted.
@@ -111,6 +134,9 @@ pub(super) struct Level<'c, 'n> {
     keys: Vec<Key<'c, 'n>>,
     /// Each row is its one value rather than an object.
     bare: bool,
+    /// The names of the columns, where the rows become lines.
+    header: Option<String>,
+    names: Vec<&'n str>,
 }
 
 /// One key of each object.
@@ -124,6 +150,7 @@ enum KeyValue<'c, 'n> {
     Column {
         index: usize,
         ty: &'n Type,
+        zone: Option<&'c Zone>,
     },
     Json {
         index: usize,
@@ -159,7 +186,45 @@ impl<'c, 'n> Level<'c, 'n> {
         for output in &node.outputs {
             keys.push(Key::open(request, output, keys.is_empty())?);
         }
-        Ok(Self { statement, from_parent, keys, bare: false })
+        let names = node.outputs.iter().flat_map(RenderedOutput::names).collect();
+        Ok(Self { statement, from_parent, keys, bare: false, header: None, names })
+    }
+
+    pub(super) fn in_form(mut self, form: &RowForm) -> Self {
+        self.header = match form {
+            RowForm::Csv => Some(self.names.join(",")),
+            // The others are made by functions of PostgreSQL's; nobody is offered one here.
+            RowForm::Json | RowForm::GeoJson | RowForm::Handled(_) => None,
+        };
+        self
+    }
+
+    /// What stands before the rows.
+    pub(super) fn begin(&self, out: &mut Vec<u8>) {
+        if self.header.is_none() {
+            out.push(b'[');
+        }
+    }
+
+    /// What stands behind them.
+    pub(super) fn end(&self, out: &mut Vec<u8>) {
+        match self.header {
+            None => out.push(b']'),
+            Some(_) if out.is_empty() => out.push(b'\n'),
+            Some(_) => {}
+        }
+    }
+
+    fn separate(header: Option<&str>, first: bool, out: &mut Vec<u8>) {
+        match (header, first) {
+            (None, true) => {}
+            (None, false) => out.push(b','),
+            (Some(header), true) => {
+                out.extend_from_slice(header.as_bytes());
+                out.push(b'\n');
+            }
+            (Some(_), false) => out.push(b'\n'),
+        }
     }
 
     /// Appends the rows' objects with commas between, and counts them.
@@ -174,14 +239,12 @@ impl<'c, 'n> Level<'c, 'n> {
                 out.truncate(begins);
                 continue;
             }
-            if found > 1 {
-                out.push(b',');
-            }
+            Self::separate(self.header.as_deref(), found == 1, out);
             match self.keys.first() {
-                Some(Key { value: KeyValue::Column { index, ty }, .. }) if self.bare => {
+                Some(Key { value: KeyValue::Column { index, ty, .. }, .. }) if self.bare => {
                     write_column(out, row.get_ref(*index).map_err(internal)?, ty);
                 }
-                _ => write_object(&mut self.keys, row, out)?,
+                _ => write_row(&mut self.keys, self.header.is_some(), row, out)?,
             }
         }
         check_rows(wanted, found)?;
@@ -210,10 +273,8 @@ impl<'c, 'n> Level<'c, 'n> {
         let mut rows = self.statement.raw_query();
         while let Some(row) = rows.next().map_err(engine_error)? {
             found += 1;
-            if out.len() > 1 {
-                out.push(b',');
-            }
-            write_object(&mut self.keys, row, out)?;
+            Self::separate(self.header.as_deref(), out.len() <= 1, out);
+            write_row(&mut self.keys, self.header.is_some(), row, out)?;
         }
         Ok(found)
     }
@@ -256,7 +317,7 @@ impl<'c, 'n> Key<'c, 'n> {
         let value = match output {
             RenderedOutput::Value { name, ty, index } => {
                 named(name);
-                KeyValue::Column { index: *index, ty }
+                KeyValue::Column { index: *index, ty, zone: request.zone }
             }
             RenderedOutput::Json { name, index } => {
                 named(name);
@@ -273,6 +334,10 @@ impl<'c, 'n> Key<'c, 'n> {
             }
         };
         Ok(Self { text, value })
+    }
+
+    fn is_column(&self) -> bool {
+        matches!(self.value, KeyValue::Column { .. })
     }
 
     /// How many keys of the object it stands for.
@@ -303,7 +368,13 @@ impl KeyValue<'_, '_> {
 
     fn write(&mut self, row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), EngineError> {
         match self {
-            KeyValue::Column { index, ty } => write_column(out, row.get_ref(*index).map_err(internal)?, ty),
+            KeyValue::Column { index, ty, zone } => {
+                let value = row.get_ref(*index).map_err(internal)?;
+                match (zone, ty.base(), value) {
+                    (Some(zone), Type::Timestamptz, ValueRef::Integer(at)) => zone.write_json(out, at),
+                    _ => write_column(out, value, ty),
+                }
+            }
             KeyValue::Json { index } => match row.get_ref(*index).map_err(internal)? {
                 ValueRef::Text(text) => out.extend_from_slice(text),
                 ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => {
@@ -375,6 +446,60 @@ fn write_object(keys: &mut [Key<'_, '_>], row: &Row<'_>, out: &mut Vec<u8>) -> R
     }
     out.push(b'}');
     Ok(())
+}
+
+fn write_row(keys: &mut [Key<'_, '_>], is_line: bool, row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), EngineError> {
+    if !is_line {
+        return write_object(keys, row, out);
+    }
+    for (place, key) in keys.iter_mut().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        let mut texts = vec![Vec::new(); key.width()];
+        match &mut key.value {
+            KeyValue::Column { index, ty, zone } => {
+                let value = row.get_ref(*index).map_err(internal)?;
+                if value == ValueRef::Null {
+                    continue;
+                }
+                match (zone, ty.base(), value) {
+                    (Some(zone), Type::Timestamptz, ValueRef::Integer(at)) => zone.write_text(&mut texts[0], at),
+                    _ => write_text(&mut texts[0], &value_of(value, ty), ty),
+                }
+            }
+            value @ (KeyValue::Json { .. } | KeyValue::Embed { .. } | KeyValue::Spread { .. }) => {
+                value.append(row, &mut texts)?;
+            }
+        }
+        for (place, text) in texts.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            // JSON's null stands for a row that is not there.
+            if key.is_column() || text != b"null" {
+                write_field(out, text);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Appends a field as PostgreSQL writes it in the text of a row.
+fn write_field(out: &mut Vec<u8>, text: &[u8]) {
+    let special = |byte: &u8| b"\"\\(),".contains(byte) || byte.is_ascii_whitespace() || *byte == 0x0b;
+    if !text.is_empty() && !text.iter().any(special) {
+        out.extend_from_slice(text);
+        return;
+    }
+    out.push(b'"');
+    for byte in text {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(*byte);
+        }
+        out.push(*byte);
+    }
+    out.push(b'"');
 }
 
 /// Appends a column's value as JSON. The commonest types are written without a copy.

@@ -10,6 +10,7 @@ use roadbed_plan::schema::{
     Check, Column, ColumnId, DefaultValue, ForeignKey, Key, ReferentialAction, Relation, RelationId, RelationKind,
     RowSecurity, Schema,
 };
+use roadbed_plan::terms::{RowForm, Terms};
 use roadbed_plan::{Clock, DatabaseError, EngineError, Outcome, Session, Type, Value};
 
 use super::connect::{Connector, SqliteConnection, SqliteLocation, SqliteOptions};
@@ -135,7 +136,7 @@ impl World {
 
     fn run_wanting(&self, work: &Work, wanted: RowsWanted) -> Result<Outcome, EngineError> {
         execute(&self.connection, "savepoint request").unwrap();
-        let result = write(self.connection.start(&self.session), &self.schema, work, wanted);
+        let result = write(self.connection.start(&self.session), &self.schema, work, (wanted, &RowForm::Json));
         self.connection.finish();
         if result.is_err() {
             execute(&self.connection, "rollback to request").unwrap();
@@ -181,6 +182,7 @@ fn film(id: i64, title: &str, year: i64, director: i64) -> Vec<Cell> {
 
 fn insert(relation: RelationId, columns: &[u16], rows: Vec<Vec<Cell>>) -> InsertPlan {
     InsertPlan {
+        keyed: Vec::new(),
         relation,
         columns: columns.iter().map(|id| ColumnId(*id)).collect(),
         rows: RowSource::Values(rows),
@@ -285,8 +287,13 @@ fn rows_come_out_as_json_with_their_embeds() {
         parent: directors_source,
         optional: false,
     }));
-    let work = super::read_work(&world.schema, &directors, Some(roadbed_plan::query::Count::Exact), RowsWanted::Any);
-    let outcome = super::read_as(&world.connection, &world.session, &work).unwrap();
+    let work = super::read_work(
+        &world.schema,
+        &Terms::default(),
+        &directors,
+        (Some(roadbed_plan::query::Count::Exact), RowsWanted::Any),
+    );
+    let outcome = super::read_as(&world.connection, (&world.session, None), &work).unwrap();
     assert_eq!(
         body(&outcome),
         r#"[{"name":"Ada","films":[{"title":"One"},{"title":"Two"}]},{"name":"Bo","films":[{"title":"Three"}]}]"#
@@ -297,8 +304,9 @@ fn rows_come_out_as_json_with_their_embeds() {
 #[test]
 fn a_wrong_number_of_rows_is_told_with_the_number() {
     let world = World::seeded();
-    let work = super::read_work(&world.schema, &film_with_director(), None, RowsWanted::ExactlyOne);
-    let outcome = super::read_as(&world.connection, &world.session, &work);
+    let work =
+        super::read_work(&world.schema, &Terms::default(), &film_with_director(), (None, RowsWanted::ExactlyOne));
+    let outcome = super::read_as(&world.connection, (&world.session, None), &work);
     assert!(matches!(outcome, Err(EngineError::RowCount { found: 3 })), "{outcome:?}");
     let refused = world.run_wanting(&Work::Delete(delete(FILMS, None)), RowsWanted::AtMost(2));
     assert!(matches!(refused, Err(EngineError::RowCount { found: 3 })), "{refused:?}");

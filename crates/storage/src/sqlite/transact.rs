@@ -41,13 +41,15 @@ fn run(connection: &SqliteConnection, plan: &Plan, now: i64) -> Result<Outcome, 
     check_version(connection, plan.schema.version)?;
     let request = connection.start_at(&plan.session, now);
     match &plan.work {
-        Work::Read { node, count } => read::read(request, &read_work(&plan.schema, node, *count, plan.rows_wanted)),
+        Work::Read { node, count } => {
+            read::read(request, &read_work(&plan.schema, &plan.terms, node, (*count, plan.rows_wanted)))
+        }
         Work::Call(call) => {
-            let outcome = read::read(request, &call_work(&plan.schema, call, plan.rows_wanted))?;
+            let outcome = read::read(request, &call_work(plan, call))?;
             Ok(shaped(outcome, &plan.work))
         }
         Work::Insert(_) | Work::Update(_) | Work::Delete(_) => {
-            write::write(request, &plan.schema, &plan.work, plan.rows_wanted)
+            write::write(request, &plan.schema, &plan.work, (plan.rows_wanted, &plan.terms.form))
         }
     }
 }

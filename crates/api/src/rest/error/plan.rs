@@ -6,7 +6,7 @@ use roadbed_plan::error::{CallBody, RelationshipCandidate};
 use roadbed_plan::query::WholeBody;
 use serde_json::{Value as Json, json};
 
-use super::{Answer, Caller, database, not_implemented};
+use super::{Answer, Caller, database, not_implemented, put_key};
 
 pub(super) fn answer(error: &PlanError, caller: Caller) -> Answer {
     use StatusCode as S;
@@ -63,6 +63,11 @@ pub(super) fn answer(error: &PlanError, caller: Caller) -> Answer {
             Answer::new(S::BAD_REQUEST, "PGRST123", "Use of aggregate functions is not allowed")
         }
         PlanError::NotImplemented { what } => not_implemented(what, None),
+        PlanError::NotTheKey => {
+            let message = "Filters must include all and only primary key columns with 'eq' operators";
+            Answer::new(S::METHOD_NOT_ALLOWED, "PGRST105", message)
+        }
+        PlanError::KeyDiffers => put_key(),
         PlanError::UnknownConflictColumn { column, .. } => {
             Answer::new(S::BAD_REQUEST, "42703", format!("column \"{column}\" does not exist"))
         }

@@ -7,8 +7,10 @@ use http::request::Parts;
 use roadbed_plan::query::{Arguments, Call, Query, Target, WholeBody};
 
 use super::super::error::RestError;
-use super::super::routes::RestSettings;
-use super::{Asked, Reply, Verb, Wanted, address, body, filter, media, preferences, rows_wanted, schema};
+use super::super::settings::RestSettings;
+use super::{
+    Asked, Media, Offer, Reply, Verb, Wanted, address, body, csv, filter, media, preferences, rows_wanted, schema,
+};
 
 /// Understands a call.
 pub(in super::super) fn request(settings: &RestSettings, parts: &Parts, body: Bytes) -> Result<Wanted, RestError> {
@@ -25,9 +27,15 @@ pub(in super::super) fn request(settings: &RestSettings, parts: &Parts, body: By
     let range = parts.headers.get("range").filter(|_| parts.method == Method::GET);
     let page = asked.spans.top(range.and_then(|value| value.to_str().ok()))?;
     let name = address::relation(parts.uri.path())?;
-    let preferences = preferences::preferences(&parts.headers)?;
-    let media = media::accepted(&parts.headers)?;
-    let rows_wanted = rows_wanted(Verb::Call, media, &preferences);
+    let mut preferences = preferences::preferences(&parts.headers)?;
+    if !settings.tx_end.may_be_chosen() {
+        preferences.ending = None;
+    }
+    let media = match media::accepted(&parts.headers, &Offer::default())? {
+        json @ (Media::Json(_) | Media::Object(_)) => json,
+        other => return Err(RestError::MediaType { accepted: vec![other.content_type()] }),
+    };
+    let rows_wanted = rows_wanted(Verb::Call, &media, &preferences);
     let arguments = match posted {
         true => posted_arguments(parts, body, asked.columns.clone())?,
         false => Arguments::Texts {
@@ -43,6 +51,7 @@ pub(in super::super) fn request(settings: &RestSettings, parts: &Parts, body: By
         canonical: String::new(),
         offset,
         media,
+        has_key: true,
         profile,
         preferences,
         rows_wanted,
@@ -65,7 +74,7 @@ fn is_argument((key, value): &(String, Option<String>)) -> bool {
 
 fn posted_arguments(parts: &Parts, content: Bytes, columns: Option<Vec<String>>) -> Result<Arguments, RestError> {
     let whole = |kind| Ok(Arguments::Whole { body: content.clone(), kind });
-    match media::of_body(&parts.headers).as_str() {
+    match media::name_of_body(&parts.headers).as_str() {
         "text/plain" => whole(WholeBody::Text),
         "text/xml" => whole(WholeBody::Xml),
         "application/octet-stream" => whole(WholeBody::Bytes),
@@ -76,7 +85,9 @@ fn posted_arguments(parts: &Parts, content: Bytes, columns: Option<Vec<String>>)
             Ok(Arguments::Texts { pairs: pairs.collect(), posted: true })
         }
         _ => {
-            media::check_body(&parts.headers)?;
+            if media::of_body(&parts.headers)? == media::BodyForm::Csv {
+                return Ok(Arguments::Json(body::rows(csv::csv_to_json(&content)?, columns)?));
+            }
             let content = if content.is_empty() { Bytes::from_static(b"{}") } else { content };
             Ok(Arguments::Json(body::rows(content, columns)?))
         }

@@ -2,29 +2,104 @@
 
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
+use roadbed_plan::terms::{Explain, ExplainFormat, ExplainOption, Handler, RowForm};
 
 use super::super::error::RestError;
 
 /// The form of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) enum Media {
     /// An array of objects.
-    Json,
+    Json(Nulls),
     /// The one row as an object.
-    Object,
+    Object(Nulls),
+    Csv,
+    GeoJson,
+    /// How the rows would be found, if they were asked for in the form `of`.
+    Plan {
+        of: Box<Media>,
+        explain: Explain,
+    },
+    /// A type that the database has a function for.
+    Handled {
+        content_type: String,
+        handler: Handler,
+    },
+}
+
+/// What becomes of keys whose value is null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Nulls {
+    Kept,
+    Stripped,
+}
+
+/// What is offered beside the forms that there always are.
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct Offer {
+    pub(in super::super) plans: PlanOffer,
+    /// What the database makes of the relation's rows: media types and functions.
+    pub(in super::super) handlers: Vec<(String, RowForm)>,
+}
+
+/// Whether and how plans are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in super::super) enum PlanOffer {
+    #[default]
+    None,
+    /// As text.
+    Text,
+    TextAndJson,
 }
 
 impl Media {
-    pub(in super::super) fn content_type(self) -> &'static str {
+    pub(in super::super) fn content_type(&self) -> String {
         match self {
-            Self::Json => "application/json; charset=utf-8",
-            Self::Object => "application/vnd.pgrst.object+json; charset=utf-8",
+            Self::Handled { content_type, .. } if content_type.starts_with("text/") => {
+                format!("{content_type}; charset=utf-8")
+            }
+            Self::Handled { content_type, .. } => content_type.clone(),
+            Self::Plan { of, explain } => {
+                let format = match explain.format {
+                    ExplainFormat::Json => "json",
+                    ExplainFormat::Text => "text",
+                };
+                let options: Vec<&str> = explain.options.iter().map(|option| option.name()).collect();
+                let options =
+                    if options.is_empty() { String::new() } else { format!("; options={}", options.join("|")) };
+                format!("application/vnd.pgrst.plan+{format}; for=\"{}\"{options}; charset=utf-8", of.name())
+            }
+            Self::Json(_) | Self::Object(_) | Self::Csv | Self::GeoJson => format!("{}; charset=utf-8", self.name()),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Json(Nulls::Kept) => "application/json",
+            Self::Json(Nulls::Stripped) => "application/vnd.pgrst.array+json;nulls=stripped",
+            Self::Object(Nulls::Kept) => "application/vnd.pgrst.object+json",
+            Self::Object(Nulls::Stripped) => "application/vnd.pgrst.object+json;nulls=stripped",
+            Self::Csv => "text/csv",
+            Self::GeoJson => "application/geo+json",
+            Self::Plan { .. } => "application/vnd.pgrst.plan",
+            Self::Handled { content_type, .. } => content_type,
+        }
+    }
+
+    /// What the engine has to make of the rows.
+    pub(in super::super) fn form(&self) -> RowForm {
+        match self {
+            Self::Json(_) | Self::Object(_) => RowForm::Json,
+            Self::Csv => RowForm::Csv,
+            Self::GeoJson => RowForm::GeoJson,
+            Self::Plan { of, .. } => of.form(),
+            Self::Handled { handler, .. } => RowForm::Handled(handler.clone()),
         }
     }
 }
 
 /// The first of the accepted forms, by quality, that there is.
-pub(super) fn accepted(headers: &HeaderMap) -> Result<Media, RestError> {
+pub(super) fn accepted(headers: &HeaderMap, offer: &Offer) -> Result<Media, RestError> {
     let mut wishes: Vec<(f32, String)> = Vec::new();
     for header in headers.get_all(ACCEPT) {
         for wish in String::from_utf8_lossy(header.as_bytes()).split(',') {
@@ -35,12 +110,12 @@ pub(super) fn accepted(headers: &HeaderMap) -> Result<Media, RestError> {
         }
     }
     if wishes.is_empty() {
-        return Ok(Media::Json);
+        wishes.push((1.0, "*/*".to_owned()));
     }
     wishes.sort_by(|a, b| b.0.total_cmp(&a.0));
     wishes
         .iter()
-        .find_map(|(_, wish)| media(wish))
+        .find_map(|(_, wish)| media(wish, offer))
         .ok_or_else(|| RestError::MediaType { accepted: wishes.into_iter().map(|(_, wish)| wish).collect() })
 }
 
@@ -57,36 +132,91 @@ fn quality(wish: &str) -> (f32, String) {
     (quality, kept.join(";"))
 }
 
-fn media(wish: &str) -> Option<Media> {
+fn media(wish: &str, offer: &Offer) -> Option<Media> {
     let (name, parameters) = wish.split_once(';').unwrap_or((wish, ""));
-    match name {
-        "*/*" | "application/json" => Some(Media::Json),
-        "application/vnd.pgrst.array+json" | "application/vnd.pgrst.array" if parameters != "nulls=stripped" => {
-            Some(Media::Json)
+    // What the database has a function for goes before what is built in.
+    let handled = offer.handlers.iter().find(|(media, _)| media == name || (media == "*/*" && name != "*/*"));
+    match handled {
+        Some((_, RowForm::Handled(handler))) => {
+            let content_type = if handled?.0 == "*/*" { "application/octet-stream" } else { name }.to_owned();
+            return Some(Media::Handled { content_type, handler: handler.clone() });
         }
-        "application/vnd.pgrst.object+json" | "application/vnd.pgrst.object" if parameters != "nulls=stripped" => {
-            Some(Media::Object)
+        Some((_, RowForm::GeoJson)) => return Some(Media::GeoJson),
+        Some((_, RowForm::Json | RowForm::Csv)) | None => {}
+    }
+    let nulls = if parameters == "nulls=stripped" { Nulls::Stripped } else { Nulls::Kept };
+    match name {
+        "*/*" | "application/*" | "application/json" => Some(Media::Json(Nulls::Kept)),
+        "text/csv" => Some(Media::Csv),
+        "application/vnd.pgrst.array+json" | "application/vnd.pgrst.array" => Some(Media::Json(nulls)),
+        "application/vnd.pgrst.object+json" | "application/vnd.pgrst.object" => Some(Media::Object(nulls)),
+        "application/vnd.pgrst.plan" | "application/vnd.pgrst.plan+text" if offer.plans != PlanOffer::None => {
+            plan(parameters, ExplainFormat::Text, offer)
+        }
+        "application/vnd.pgrst.plan+json" if offer.plans == PlanOffer::TextAndJson => {
+            plan(parameters, ExplainFormat::Json, offer)
         }
         _ => None,
     }
 }
 
 /// The media type of the body, less its parameters; empty when the request does not say.
-pub(super) fn of_body(headers: &HeaderMap) -> String {
+pub(super) fn name_of_body(headers: &HeaderMap) -> String {
     let value = headers.get(CONTENT_TYPE).map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned());
     value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Refuses bodies that are not JSON.
-pub(in super::super) fn check_body(headers: &HeaderMap) -> Result<(), RestError> {
+/// `for="text/csv";options=analyze|verbose`
+fn plan(parameters: &str, format: ExplainFormat, offer: &Offer) -> Option<Media> {
+    let (of, rest) = match parameters.split_once("for=\"") {
+        Some((before, after)) => {
+            let (of, behind) = after.split_once('"').unwrap_or((after, ""));
+            (of, format!("{before};{behind}"))
+        }
+        None => {
+            let plain = parameters.split(';').find_map(|part| part.strip_prefix("for="));
+            (plain.unwrap_or("application/json"), parameters.to_owned())
+        }
+    };
+    let named = rest.split(';').find_map(|part| part.strip_prefix("options=")).unwrap_or_default();
+    let is_named = |option: &ExplainOption| named.split('|').any(|name| name == option.name());
+    let explain = Explain { format, options: ExplainOption::ALL.into_iter().filter(is_named).collect() };
+    let of = media(of, &Offer { plans: PlanOffer::None, ..offer.clone() })?;
+    Some(Media::Plan { of: Box::new(of), explain })
+}
+
+/// The form of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyForm {
+    Json,
+    Csv,
+    /// `application/x-www-form-urlencoded`
+    Form,
+}
+
+pub(super) fn of_body(headers: &HeaderMap) -> Result<BodyForm, RestError> {
     let Some(header) = headers.get(CONTENT_TYPE) else {
-        return Ok(());
+        return Ok(BodyForm::Json);
     };
     let value = String::from_utf8_lossy(header.as_bytes());
-    let name = value.split(';').next().unwrap_or_default().trim();
-    let json = ["application/json", "application/vnd.pgrst.array+json", "application/vnd.pgrst.array"];
-    if name.is_empty() || json.iter().any(|known| name.eq_ignore_ascii_case(known)) {
-        return Ok(());
+    let name = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match name.as_str() {
+        "" | "application/json" | "application/vnd.pgrst.array+json" | "application/vnd.pgrst.array" => {
+            Ok(BodyForm::Json)
+        }
+        "text/csv" => Ok(BodyForm::Csv),
+        "application/x-www-form-urlencoded" => Ok(BodyForm::Form),
+        _ => Err(RestError::Body { reason: format!("Content-Type not acceptable: {name}") }),
     }
-    Err(RestError::Body { reason: format!("Content-Type not acceptable: {name}") })
+}
+
+/// Refuses bodies that are not JSON.
+pub(in super::super) fn check_json(headers: &HeaderMap) -> Result<(), RestError> {
+    match of_body(headers)? {
+        BodyForm::Json => Ok(()),
+        BodyForm::Csv | BodyForm::Form => {
+            let name = name_of_body(headers);
+            Err(RestError::Body { reason: format!("Content-Type not acceptable: {name}") })
+        }
+    }
 }

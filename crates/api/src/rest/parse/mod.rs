@@ -4,6 +4,7 @@
 mod address;
 mod body;
 mod call;
+mod csv;
 mod field;
 mod filter;
 mod media;
@@ -18,18 +19,19 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 use roadbed_plan::PlanError;
 use roadbed_plan::query::{
-    Conflict, Delete, Filter, Insert, OrderTerm, Query, Read, Returning, RowsWanted, SelectItem, Selection, Target,
-    Update,
+    Conflict, Delete, Filter, Insert, OrderTerm, Query, Read, Resolution, Returning, Rows, RowsWanted, SelectItem,
+    Selection, Target, Update,
 };
 
 use super::error::RestError;
-use super::routes::RestSettings;
+use super::settings::RestSettings;
 use filter::Placed;
+use media::BodyForm;
 use page::{Page, Spans};
 
 pub(super) use address::escaped;
 pub(super) use call::request as call;
-pub(super) use media::{Media, check_body as check_json};
+pub(super) use media::{Media, Nulls, Offer, PlanOffer, check_json};
 pub(super) use preferences::{Handling, Missing, Preferences, Representation};
 
 /// A request, understood.
@@ -48,6 +50,8 @@ pub(super) struct Reply {
     pub(super) canonical: String,
     pub(super) offset: u64,
     pub(super) media: Media,
+    /// Whether rows of an upsert can conflict with others.
+    pub(super) has_key: bool,
     /// The schema, where it was a matter of choice.
     pub(super) profile: Option<String>,
     pub(super) preferences: Preferences,
@@ -59,34 +63,63 @@ pub(super) enum Verb {
     Read,
     Insert,
     Update,
+    Put,
     Delete,
     Call,
 }
 
-/// Understands a request.
+/// Understands a request to which nothing special is offered.
 pub(super) fn request(settings: &RestSettings, parts: &Parts, body: Bytes) -> Result<Wanted, RestError> {
+    request_with(settings, parts, body, |_| Offer::default())
+}
+
+/// The query of a read that came in a body, because the URL would be too long.
+#[derive(Clone, Debug)]
+pub(super) struct LongQuery(pub(super) String);
+
+/// Understands a request; `offer` says what else than the usual forms of answers there is for a relation.
+pub(super) fn request_with(
+    settings: &RestSettings,
+    parts: &Parts,
+    body: Bytes,
+    offer: impl FnOnce(&Target) -> Offer,
+) -> Result<Wanted, RestError> {
     let (schema, profile) = schema(settings, parts);
     let verb = match parts.method {
         Method::GET | Method::HEAD => Verb::Read,
         Method::POST => Verb::Insert,
         Method::PATCH => Verb::Update,
+        Method::PUT => Verb::Put,
         Method::DELETE => Verb::Delete,
         _ => return Err(RestError::Method { method: parts.method.clone() }),
     };
-    let parameters = address::parameters(parts.uri.query().unwrap_or_default())?;
+    let long = parts.extensions.get::<LongQuery>().map(|long| long.0.as_str());
+    let parameters = address::parameters(long.or(parts.uri.query()).unwrap_or_default())?;
     let asked = Asked::of(&parameters)?;
     let range = parts.headers.get("range").filter(|_| parts.method == Method::GET);
+    if verb == Verb::Put && asked.spans.bound_the_whole() {
+        return Err(RestError::PutLimit);
+    }
     let page = asked.spans.top(range.and_then(|value| value.to_str().ok()))?;
     let relation = address::relation(parts.uri.path())?;
-    let preferences = preferences::preferences(&parts.headers)?;
-    let media = media::accepted(&parts.headers)?;
-    let rows_wanted = rows_wanted(verb, media, &preferences);
-    let canonical = if verb == Verb::Read { address::canonical(&parameters) } else { String::new() };
+    let mut preferences = preferences::preferences(&parts.headers)?;
+    if !settings.tx_end.may_be_chosen() {
+        preferences.ending = None;
+    }
     let target = Target { schema, name: relation.clone() };
+    let media = media::accepted(&parts.headers, &offer(&target))?;
+    let rows_wanted = rows_wanted(verb, &media, &preferences);
+    let canonical = if verb == Verb::Read { address::canonical(&parameters) } else { String::new() };
     let offset = page.offset;
-    let reply = Reply { verb, relation, canonical, offset, media, profile, preferences, rows_wanted };
+    let reply = Reply { verb, relation, canonical, offset, media, has_key: true, profile, preferences, rows_wanted };
     let query = asked.query(target, page, &reply, Content { headers: &parts.headers, body })?;
     Ok(Wanted { query, reply })
+}
+
+/// The relation that a request without parameters is about.
+pub(super) fn target(settings: &RestSettings, parts: &Parts) -> Result<Target, RestError> {
+    let (schema, _) = schema(settings, parts);
+    Ok(Target { schema, name: address::relation(parts.uri.path())? })
 }
 
 /// The schema that is meant; and again, where the answer has to name it.
@@ -101,13 +134,17 @@ fn schema(settings: &RestSettings, parts: &Parts) -> (String, Option<String>) {
     (schema.clone(), chosen.then_some(schema))
 }
 
-fn rows_wanted(verb: Verb, media: Media, preferences: &Preferences) -> RowsWanted {
+fn rows_wanted(verb: Verb, media: &Media, preferences: &Preferences) -> RowsWanted {
     match (media, verb) {
-        (Media::Object, _) => RowsWanted::ExactlyOne,
-        (Media::Json, Verb::Update | Verb::Delete) => {
+        (Media::Plan { .. }, _)
+        | (
+            Media::Json(_) | Media::Csv | Media::GeoJson | Media::Handled { .. },
+            Verb::Read | Verb::Insert | Verb::Call,
+        ) => RowsWanted::Any,
+        (_, Verb::Put) | (Media::Object(_), _) => RowsWanted::ExactlyOne,
+        (Media::Json(_) | Media::Csv | Media::GeoJson | Media::Handled { .. }, Verb::Update | Verb::Delete) => {
             preferences.affected_limit().map_or(RowsWanted::Any, RowsWanted::AtMost)
         }
-        (Media::Json, Verb::Read | Verb::Insert | Verb::Call) => RowsWanted::Any,
     }
 }
 
@@ -115,6 +152,22 @@ fn rows_wanted(verb: Verb, media: Media, preferences: &Preferences) -> RowsWante
 struct Content<'a> {
     headers: &'a HeaderMap,
     body: Bytes,
+}
+
+impl Content<'_> {
+    /// The rows in the body, by `read`, which knows JSON only.
+    fn read(
+        self,
+        columns: Option<Vec<String>>,
+        read: impl FnOnce(Bytes, Option<Vec<String>>) -> Result<Rows, RestError>,
+    ) -> Result<Rows, RestError> {
+        // As in PostgREST, `columns` chooses among the keys of JSON only.
+        match media::of_body(self.headers)? {
+            BodyForm::Json => read(self.body, columns),
+            BodyForm::Csv => read(csv::csv_to_json(&self.body)?, None),
+            BodyForm::Form => read(csv::form_to_json(&self.body)?, None),
+        }
+    }
 }
 
 /// What the query string asks for.
@@ -167,10 +220,10 @@ impl Asked {
                 Ok(Query::Read(Read { target, selection, count, rows: rows_wanted }))
             }
             // Calls are made in `call`.
-            Verb::Call | Verb::Insert => self.insert(target, page, reply, content),
+            Verb::Call | Verb::Insert | Verb::Put => self.insert(target, page, reply, content),
             Verb::Update => {
-                media::check_body(content.headers)?;
-                let row = body::row(content.body, self.columns.clone())?;
+                let columns = self.columns.clone();
+                let row = content.read(columns, body::row)?;
                 let missing_default = reply.preferences.missing == Some(Missing::Default);
                 let (selection, filter) = self.selection(page)?;
                 let returning = returning(reply, selection);
@@ -185,17 +238,22 @@ impl Asked {
     }
 
     fn insert(mut self, target: Target, page: Page, reply: &Reply, content: Content<'_>) -> Result<Query, RestError> {
-        media::check_body(content.headers)?;
-        let rows = body::rows(content.body, self.columns.take())?;
+        let is_put = reply.verb == Verb::Put;
+        let columns = self.columns.take().filter(|_| !is_put);
+        let rows = content.read(columns, body::rows)?;
         let preferences = &reply.preferences;
         let columns = self.on_conflict.take();
-        let conflict = preferences.resolution.map(|resolution| Conflict { columns, resolution });
-        let (selection, _) = self.selection(page)?;
+        let conflict = match is_put {
+            true => Some(Conflict { columns: None, resolution: Resolution::Merge }),
+            false => preferences.resolution.map(|resolution| Conflict { columns, resolution }),
+        };
+        let (selection, filters) = self.selection(page)?;
         Ok(Query::Insert(Insert {
             target,
             rows,
-            missing_default: preferences.missing == Some(Missing::Default),
+            missing_default: !is_put && preferences.missing == Some(Missing::Default),
             conflict,
+            put: is_put.then_some(filters),
             returning: returning(reply, selection),
             count: preferences.count,
             rows_wanted: reply.rows_wanted,

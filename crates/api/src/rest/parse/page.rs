@@ -51,6 +51,11 @@ impl Spans {
         Self(spans)
     }
 
+    /// Whether the whole has a limit or an offset.
+    pub(super) fn bound_the_whole(&self) -> bool {
+        self.0.contains_key("limit")
+    }
+
     /// The page of the whole, `header` being the value of `Range` where the method heeds it.
     pub(super) fn top(&self, header: Option<&str>) -> Result<Page, RestError> {
         let header = header.and_then(range_header).unwrap_or(ALL);

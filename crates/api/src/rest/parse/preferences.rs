@@ -2,11 +2,13 @@
 
 use http::HeaderMap;
 use roadbed_plan::query::{Count, Resolution};
+use roadbed_plan::terms::Ending;
+use roadbed_plan::value::Zone;
 
 use super::super::error::RestError;
 
 /// What the caller prefers; `None` where nothing was said.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(in super::super) struct Preferences {
     pub(in super::super) resolution: Option<Resolution>,
     pub(in super::super) missing: Option<Missing>,
@@ -14,6 +16,9 @@ pub(in super::super) struct Preferences {
     pub(in super::super) count: Option<Count>,
     pub(in super::super) handling: Option<Handling>,
     pub(in super::super) max_affected: Option<u64>,
+    pub(in super::super) ending: Option<Ending>,
+    pub(in super::super) zone: Option<Zone>,
+    zone_was_named: bool,
 }
 
 /// What a key that an object lacks stands for.
@@ -70,14 +75,18 @@ impl Preferences {
             "count=estimated" => _ = self.count.get_or_insert(Count::Estimated),
             "handling=strict" => _ = self.handling.get_or_insert(Handling::Strict),
             "handling=lenient" => _ = self.handling.get_or_insert(Handling::Lenient),
-            // Known, but heeded only where the settings allow it.
-            "tx=commit" | "tx=rollback" => {}
-            _ => return self.take_number(wish),
+            // Heeded only where the settings allow it.
+            "tx=commit" => _ = self.ending.get_or_insert(Ending::Commit),
+            "tx=rollback" => _ = self.ending.get_or_insert(Ending::Rollback),
+            _ => return self.take_valued(wish),
         }
         true
     }
 
-    fn take_number(&mut self, wish: &str) -> bool {
+    fn take_valued(&mut self, wish: &str) -> bool {
+        if let Some(name) = wish.strip_prefix("timezone=") {
+            return self.take_zone(name);
+        }
         let Some(number) = wish.strip_prefix("max-affected=") else {
             return false;
         };
@@ -85,6 +94,16 @@ impl Preferences {
             self.max_affected = number.parse().ok();
         }
         true
+    }
+
+    /// Only the first zone counts, known or not.
+    fn take_zone(&mut self, name: &str) -> bool {
+        let zone = Zone::named(name);
+        let is_known = zone.is_some();
+        if !std::mem::replace(&mut self.zone_was_named, true) {
+            self.zone = zone;
+        }
+        is_known
     }
 
     /// How many rows a write may touch; heeded under strict handling only.

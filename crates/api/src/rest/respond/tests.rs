@@ -20,7 +20,7 @@ async fn answered(request: &str, outcome: Outcome) -> String {
     }
     let parts = builder.body(()).unwrap().into_parts().0;
     let wanted = parse::request(&RestSettings::default(), &parts, Bytes::copy_from_slice(body.as_bytes())).unwrap();
-    let response = response(outcome, &wanted.reply);
+    let response = response(outcome, &wanted.reply).unwrap();
     let mut text = response.status().as_u16().to_string();
     for name in
         ["content-type", "content-range", "content-location", "location", "content-profile", "preference-applied"]

@@ -88,6 +88,7 @@ pub(super) struct Sent<'r> {
 pub(super) async fn write(rest: &Rest, sent: Sent<'_>, wanted: Wanted, care: Care) -> Result<Response, RestError> {
     let (isolation, key) = (care.isolation(), care.key.clone());
     let (session, limits) = (sent.session.clone(), rest.settings.safe.clone());
+    let verb = wanted.reply.verb;
     let script = Write {
         session,
         query: wanted.query.clone(),
@@ -103,7 +104,7 @@ pub(super) async fn write(rest: &Rest, sent: Sent<'_>, wanted: Wanted, care: Car
             RestError::Precondition
         }
         Failure::Run { error, place } => {
-            RestError::of_run(error, place.rows_wanted.unwrap_or(RowsWanted::Any)).at(&place.path)
+            RestError::of_run(error, place.rows_wanted.unwrap_or(RowsWanted::Any), verb).at(&place.path)
         }
     })
 }
@@ -149,7 +150,7 @@ impl Script for Write {
             conditions.test_write(&outcome, &read.reply).map_err(Stop::GaveUp)?;
         }
         let outcome = nested::ask(asking, &self.session, self.query.clone())?;
-        let answer = kept::bytes(&respond::response(outcome, &self.wanted.reply));
+        let answer = kept::bytes(&respond::response(outcome, &self.wanted.reply).map_err(Stop::GaveUp)?);
         if self.is_kept && answer.len() > self.limits.kept_bytes {
             return Err(Stop::GaveUp(RestError::AnswerTooLarge { limit: self.limits.kept_bytes }));
         }

@@ -14,7 +14,7 @@ use roadbed_plan::Outcome;
 use sha2::{Digest, Sha256};
 
 use super::super::error::RestError;
-use super::super::parse::{self, Media, Reply, Wanted};
+use super::super::parse::{self, Media, Nulls, Reply, Wanted};
 use super::super::respond;
 use super::super::routes::RestSettings;
 
@@ -77,10 +77,10 @@ impl Conditions {
 
     /// Tests a write against what a read of its address gave.
     pub(super) fn test_write(&self, outcome: &Outcome, reply: &Reply) -> Result<(), RestError> {
-        let forms = [reply.media, Media::Json, Media::Object];
+        let forms = [reply.media.clone(), Media::Json(Nulls::Kept), Media::Object(Nulls::Kept)];
         let shown = forms.map(|media| {
             let reply = Reply { media, ..reply.clone() };
-            respond::response(outcome.clone(), &reply).headers().get(ETAG).cloned()
+            respond::response(outcome.clone(), &reply).ok()?.headers().get(ETAG).cloned()
         });
         let shown: Vec<&HeaderValue> = shown.iter().flatten().collect();
         let holds = self.matches.as_ref().is_none_or(|tags| tags.strongly(&shown, outcome.rows))

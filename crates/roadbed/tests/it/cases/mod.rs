@@ -108,7 +108,7 @@ async fn play_files(on: On, files: Vec<CaseFile>, blessing: bool) -> Report {
 /// Reading cases share a world; each writing case has one of its own.
 async fn play_file(on: On, file: &CaseFile, blessing: bool, report: &Mutex<Report>) {
     if file.cases.iter().all(|case| case.only.is_some_and(|only| only != on)) {
-        // Its schema may be of the other engine as well.
+        // Its schema or settings may be none for this engine.
         report.lock().expect("no holder panics").skipped += file.cases.len();
         return;
     }

@@ -6,6 +6,8 @@
 
 use futures_util::future::{OptionFuture, join_all, join3, join4};
 use futures_util::{TryStreamExt, pin_mut};
+use roadbed_plan::terms::Ending;
+use roadbed_plan::value::Zone;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Statement};
 
@@ -37,12 +39,14 @@ pub(in crate::postgres) async fn fly(connection: &mut Connection, job: &Job<'_>)
         (begin_and_prepare(connection, job, known).await?, false)
     };
     let refused = |error| Failure::Refused { error, prepared_earlier };
-    let commits_at_once = !job.writes || job.rows_wanted == RowsWanted::Any;
+    let commits_at_once = !job.writes || (job.rows_wanted == RowsWanted::Any && job.terms.ending == Ending::Commit);
 
     let caller = caller_of(job);
     let begin = OptionFuture::from(prepared_earlier.then(|| begin(connection, job)));
     let set_caller = OptionFuture::from(prepared_earlier.then(|| set_caller(connection, &caller)));
-    let asked = job.statements.iter().zip(&statements).map(|(asked, statement)| ask(connection, asked, statement));
+    let zone = job.terms.zone.as_ref();
+    let asked =
+        job.statements.iter().zip(&statements).map(|(asked, statement)| ask(connection, (asked, zone), statement));
     let commit = OptionFuture::from(commits_at_once.then(|| connection.client.batch_execute("commit")));
     // Each is polled in this order, and sends its message when it is polled first.
     let (begun, set, answers, committed) = join4(begin, set_caller, join_all(asked), commit).await;
@@ -76,7 +80,7 @@ async fn begin(connection: &Connection, job: &Job<'_>) -> Result<(), Error> {
 }
 
 /// The parameters of the statement that says who asks.
-pub(super) fn caller_of(job: &Job<'_>) -> [TextParam; 7] {
+pub(super) fn caller_of(job: &Job<'_>) -> [TextParam; 8] {
     let request = &job.session.request;
     [
         &*job.session.role,
@@ -86,11 +90,12 @@ pub(super) fn caller_of(job: &Job<'_>) -> [TextParam; 7] {
         &request.headers,
         &request.cookies,
         &job.search_path,
+        job.terms.zone.as_ref().map_or("UTC", Zone::name),
     ]
     .map(TextParam::text)
 }
 
-pub(super) async fn set_caller(connection: &Connection, caller: &[TextParam; 7]) -> Result<(), Error> {
+pub(super) async fn set_caller(connection: &Connection, caller: &[TextParam; 8]) -> Result<(), Error> {
     let rows = connection.client.query_raw(&connection.set_caller, caller.iter().map(as_param)).await?;
     pin_mut!(rows);
     while rows.try_next().await?.is_some() {}
@@ -143,11 +148,11 @@ async fn commit_if_wanted(
     answers: Result<Vec<Answer>, Failure>,
 ) -> Result<Vec<Answer>, Failure> {
     let refused = |error| Failure::Refused { error, prepared_earlier: false };
-    let found = answers.as_ref().ok().and_then(|answers| answers.first()).map(|answer| answer.rows);
+    let found = answers.as_ref().ok().and_then(|answers| answers.get(job.main)).map(|answer| answer.rows);
     if let Some(found) = found
         && rows_fit(job.rows_wanted, found)
     {
-        connection.client.batch_execute("commit").await.map_err(refused)?;
+        end(connection, job.terms.ending).await.map_err(refused)?;
         return answers;
     }
     let ended = connection.client.batch_execute("rollback").await;
@@ -157,8 +162,24 @@ async fn commit_if_wanted(
     Err(Failure::Rows { found: found.unwrap_or(0) })
 }
 
+/// Ends a transaction that went well. One that is rolled back must still be one that could have been committed.
+async fn end(connection: &Connection, ending: Ending) -> Result<(), Error> {
+    match ending {
+        Ending::Commit => connection.client.batch_execute("commit").await,
+        Ending::Rollback => {
+            let deferred = connection.client.batch_execute("set constraints all immediate").await;
+            let ended = connection.client.batch_execute("rollback").await;
+            deferred.and(ended)
+        }
+    }
+}
+
 /// Runs one statement and reads its rows as they arrive.
-pub(super) async fn ask(connection: &Connection, asked: &Asked, statement: &Statement) -> Result<Answer, Error> {
+pub(super) async fn ask(
+    connection: &Connection,
+    (asked, zone): (&Asked, Option<&Zone>),
+    statement: &Statement,
+) -> Result<Answer, Error> {
     let params: Vec<TextParam> = asked.params.iter().map(TextParam::of).collect();
     let rows = connection.client.query_raw(statement, params.iter().map(as_param)).await?;
     pin_mut!(rows);
@@ -166,13 +187,43 @@ pub(super) async fn ask(connection: &Connection, asked: &Asked, statement: &Stat
     match &asked.reading {
         Reading::Objects(outputs) => {
             let keys = outputs.iter().map(|(name, index, is_json)| (name.as_str(), *index, *is_json));
-            let writer = RowWriter::new(statement, keys);
+            let writer = RowWriter::new(statement, keys, zone);
             while let Some(row) = rows.try_next().await? {
                 answer.body.push(if answer.rows == 0 { b'[' } else { b',' });
                 writer.write(&row, &mut answer.body)?;
                 answer.rows += 1;
             }
             answer.body.extend_from_slice(if answer.rows == 0 { b"[]" } else { b"]" });
+        }
+        Reading::Lines(names) => {
+            while let Some(row) = rows.try_next().await? {
+                let Raw(line) = row.try_get(0)?;
+                if answer.rows == 0 {
+                    answer.body.extend_from_slice(names.as_bytes());
+                }
+                answer.body.push(b'\n');
+                // The brackets are not part of it.
+                answer.body.extend_from_slice(line.and_then(|line| line.get(1..line.len() - 1)).unwrap_or_default());
+                answer.rows += 1;
+            }
+            if answer.rows == 0 {
+                answer.body.push(b'\n');
+            }
+        }
+        Reading::Explained => {
+            while let Some(row) = rows.try_next().await? {
+                let Raw(line) = row.try_get(0)?;
+                answer.body.extend_from_slice(line.unwrap_or_default());
+                answer.body.push(b'\n');
+            }
+        }
+        Reading::Whole => {
+            if let Some(row) = rows.try_next().await? {
+                let (Raw(whole), rows): (Raw<'_>, i64) = (row.try_get(0)?, row.try_get(1)?);
+                answer.body = whole.unwrap_or_default().to_vec();
+                answer.rows = u64::try_from(rows).unwrap_or(0);
+            }
+            while rows.try_next().await?.is_some() {}
         }
         Reading::Fields => {
             while let Some(row) = rows.try_next().await? {

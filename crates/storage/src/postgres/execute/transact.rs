@@ -11,8 +11,8 @@ use tokio_postgres::{Error, Statement};
 
 use super::flight::{ask, caller_of, set_caller};
 use super::{
-    Answer, Bounds, Job, Pool, Question, answers, check_rows, engine_error, job_of, may_be_stale, nothing_to_do,
-    outcome_of, within,
+    Answer, Bounds, Job, Pool, Question, answers, check_rows, conclude, engine_error, job_of, may_be_stale,
+    nothing_to_do, within,
 };
 use crate::postgres::connect::Connection;
 
@@ -113,15 +113,12 @@ async fn attempt(
 
 async fn run(connection: &mut Connection, bounds: &Bounds<'_>, plan: &Plan) -> Result<Outcome, Fault> {
     let (schema, work) = (&plan.schema, &plan.work);
-    let question = Question { schema, session: &plan.session, work, rows_wanted: plan.rows_wanted };
-    let Some(job) = job_of(bounds, question)? else {
-        let outcome = nothing_to_do(work);
-        check_rows(plan.rows_wanted, outcome.rows)?;
-        return Ok(outcome);
-    };
+    let (session, terms) = (&plan.session, &plan.terms);
+    let question = Question { schema, session, work, rows_wanted: plan.rows_wanted, terms };
+    let Some(job) = job_of(bounds, question)? else { return Ok(nothing_to_do(question)?) };
     let timeout = bounds.statement_timeout;
     let answers = within(timeout, async { Ok(statements(connection, &job).await) }).await??;
-    let outcome = outcome_of(schema, work, answers)?;
+    let outcome = conclude(&job, bounds, (question, answers))?;
     check_rows(job.rows_wanted, outcome.rows)?;
     Ok(shaped(outcome, work))
 }
@@ -156,7 +153,11 @@ async fn ask_all(connection: &mut Connection, job: &Job<'_>) -> Result<Vec<Answe
         };
         statements.push(statement);
     }
-    let asked = job.statements.iter().zip(&statements).map(|(asked, statement)| ask(connection, asked, statement));
+    let asked = job
+        .statements
+        .iter()
+        .zip(&statements)
+        .map(|(asked, statement)| ask(connection, (asked, job.terms.zone.as_ref()), statement));
     let mut answers = Vec::with_capacity(statements.len());
     for answer in join_all(asked).await {
         // The first that fails makes the others follow.

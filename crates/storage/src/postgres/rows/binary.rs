@@ -3,13 +3,13 @@
 //! A value that is shorter than its type says is written as null: the server does not send such, and an answer is
 //! still well-formed if one ever does.
 
-use roadbed_plan::value::{self, Type as ValueType, Value};
+use roadbed_plan::value::{self, Type as ValueType, Value, Zone};
 use tokio_postgres::types::{Kind, Type};
 
 use super::write_string;
 
 /// How a column's bytes are read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::postgres) enum Form {
     Bool,
     Int2,
@@ -30,6 +30,8 @@ pub(in crate::postgres) enum Form {
     Time,
     Timestamp,
     Timestamptz,
+    /// A time that is shown in a zone of the caller's.
+    Zoned(Box<Zone>),
     Interval,
     Bytea,
     Array(Box<Form>),
@@ -65,6 +67,15 @@ pub(in crate::postgres) fn form_of(ty: &Type) -> Form {
 }
 
 impl Form {
+    /// The same, with times shown in `zone`.
+    pub(in crate::postgres) fn in_zone(self, zone: Option<&Zone>) -> Self {
+        match (self, zone) {
+            (Self::Timestamptz, Some(zone)) => Self::Zoned(Box::new(zone.clone())),
+            (Self::Array(item), Some(_)) => Self::Array(Box::new(item.in_zone(zone))),
+            (form, _) => form,
+        }
+    }
+
     /// Appends the value as JSON.
     pub(in crate::postgres) fn write(&self, raw: &[u8], out: &mut Vec<u8>) {
         let written = match self {
@@ -105,6 +116,7 @@ impl Form {
             Self::Time => read_i64(raw).map(|time| write_value(&Value::Int(time), &ValueType::Time, out)),
             Self::Timestamp => read_i64(raw).map(|at| write_value(&Value::Int(at), &ValueType::Timestamp, out)),
             Self::Timestamptz => read_i64(raw).map(|at| write_value(&Value::Int(at), &ValueType::Timestamptz, out)),
+            Self::Zoned(zone) => read_i64(raw).map(|at| zone.write_json(out, at)),
             Self::Interval => interval_text(raw).map(|text| write_string(text.as_bytes(), out)),
             Self::Bytea => {
                 write_bytes(raw, out);

@@ -25,6 +25,7 @@ fn rows(json: &str, columns: &str) -> Rows {
 
 fn insert(json: &str, columns: &str) -> Insert {
     Insert {
+        put: None,
         target: target("items"),
         rows: rows(json, columns),
         missing_default: false,

@@ -5,6 +5,7 @@ use roadbed_plan::plan::{Cell, ConflictPlan, InsertPlan, ReturningPlan, RowSourc
 use roadbed_plan::procedure::{Query, Target as Place};
 use roadbed_plan::query::Resolution;
 use roadbed_plan::schema::{ColumnId, Relation, Schema};
+use roadbed_plan::terms::RowForm;
 use roadbed_plan::value::Type;
 use roadbed_plan::{DatabaseError, EngineError, Value};
 
@@ -113,7 +114,7 @@ impl<'w> Writing<'w> {
         'w: 't,
     {
         let shown = &self.query.access.shown;
-        Target { request: self.request, schema: self.schema, relation, written, shown }
+        Target { request: self.request, schema: self.schema, relation, written, shown, form: &RowForm::Json }
     }
 
     fn insert(
@@ -142,6 +143,7 @@ impl<'w> Writing<'w> {
             rows: RowSource::Values(cells),
             missing_default: false,
             fault: None,
+            keyed: Vec::new(),
             conflict: conflict.map(|found| ConflictPlan {
                 columns: found.columns.clone(),
                 resolution: resolution(found),

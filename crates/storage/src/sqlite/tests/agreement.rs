@@ -219,6 +219,7 @@ fn random_write(dice: &mut Dice) -> Query {
         kind => {
             let many = if dice.roll(2) == 0 { 1 } else { 1 + dice.roll(3) };
             Query::Insert(Insert {
+                put: None,
                 target: target(table),
                 rows: random_rows(dice, table, many),
                 missing_default: dice.roll(3) == 0,

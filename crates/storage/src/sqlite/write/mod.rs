@@ -14,6 +14,7 @@ use roadbed_plan::expr::{Expr, SourceId};
 use roadbed_plan::plan::{Cell, ReturningPlan, RowCheck, RowSource, ShownColumns, Work};
 use roadbed_plan::query::{Count, RowsWanted};
 use roadbed_plan::schema::{ColumnId, DefaultValue, Relation, RelationId, Schema};
+use roadbed_plan::terms::RowForm;
 use roadbed_plan::{DatabaseError, EngineError, Outcome, Value};
 use rusqlite::Row;
 
@@ -36,6 +37,8 @@ pub(super) struct Target<'a> {
     pub(super) written: &'a [ColumnId],
     /// What an error may show of a row.
     pub(super) shown: &'a ShownColumns,
+    /// What the written rows become.
+    pub(super) form: &'a RowForm,
 }
 
 /// What a write did.
@@ -72,11 +75,11 @@ pub(super) fn write(
     request: Request<'_>,
     schema: &Schema,
     work: &Work,
-    rows_wanted: RowsWanted,
+    (rows_wanted, form): (RowsWanted, &RowForm),
 ) -> Result<Outcome, EngineError> {
     let target = |relation: &RelationId, written, shown| {
         let relation = schema.relation(*relation);
-        Target { request, schema, relation, written, shown }
+        Target { request, schema, relation, written, shown, form }
     };
     let (target, mut written, returning, count) = match work {
         Work::Insert(plan) => {

@@ -15,9 +15,10 @@ use crate::sql::{Dialect, Mode, Param, Rendered, RenderedNode, Renderer, quote_i
 pub(super) fn rows(target: Target<'_>, node: &Node, rowids: &[i64]) -> Result<Body, EngineError> {
     let as_written = is_as_written(node);
     let rendered = statement(target, node, if as_written { From::Row } else { From::Rows });
-    let mut json = vec![b'['];
+    let mut json = Vec::new();
     let mut found = 0;
-    let mut level = Level::open(target.request, &rendered)?;
+    let mut level = Level::open(target.request, &rendered)?.in_form(target.form);
+    level.begin(&mut json);
     if as_written {
         for rowid in rowids {
             found += level.append_rows_of(&[rowid], &mut json)?;
@@ -25,7 +26,7 @@ pub(super) fn rows(target: Target<'_>, node: &Node, rowids: &[i64]) -> Result<Bo
     } else {
         found += level.append_rows_of(&[&json_list(rowids)], &mut json)?;
     }
-    json.push(b']');
+    level.end(&mut json);
     Ok(Body { json, rows: found })
 }
 

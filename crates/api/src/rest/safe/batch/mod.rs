@@ -15,8 +15,9 @@ use roadbed_plan::{Session, nested};
 use serde_json::{Map, Value as Json};
 
 use super::super::error::{RangeError, RestError};
+use super::super::parse::Verb;
 use super::super::respond;
-use super::super::routes::{Rest, RestSettings};
+use super::super::routes::{Rest, RestSettings, refuse_with_care};
 use super::{Sent, is_overtaken, kept, key, transact};
 use step::Step;
 
@@ -29,6 +30,7 @@ pub(in super::super) async fn batch(rest: &Rest, sent: Sent<'_>) -> Result<Respo
     let steps = steps(&rest.settings, sent.parts, sent.body)?;
     let key = key::of(&sent.parts.headers)?;
     let isolation = if steps.iter().any(Step::is_conditional) { Isolation::Snapshot } else { Isolation::Each };
+    let verbs: Vec<Verb> = steps.iter().map(|step| if step.is_put() { Verb::Put } else { Verb::Read }).collect();
     let limits = &rest.settings.safe;
     let limit = if key.is_some() { limits.kept_bytes.min(limits.batch_bytes) } else { limits.batch_bytes };
     let script = Batch { session: sent.session.clone(), settings: rest.settings.clone(), steps, limit };
@@ -37,7 +39,8 @@ pub(in super::super) async fn batch(rest: &Rest, sent: Sent<'_>) -> Result<Respo
         Failure::Run { error, place } => {
             let overtaken = isolation == Isolation::Snapshot && is_overtaken(&error);
             let wanted = place.rows_wanted.unwrap_or(RowsWanted::Any);
-            let error = if overtaken { RestError::Precondition } else { RestError::of_run(error, wanted) };
+            let verb = place.step.and_then(|step| verbs.get(step)).copied().unwrap_or(Verb::Read);
+            let error = if overtaken { RestError::Precondition } else { RestError::of_run(error, wanted, verb) };
             let error = error.at(&place.path);
             match place.step {
                 Some(step) => error.in_step(step),
@@ -112,6 +115,7 @@ impl Batch {
     ) -> Result<http::Response<Bytes>, Stop<RestError>> {
         let session = step.session(&self.session);
         let asked = step.wanted(&self.settings, answers).map_err(Stop::GaveUp)?;
+        refuse_with_care(&self.settings, &asked.wanted.reply).map_err(Stop::GaveUp)?;
         if let Some((conditions, read)) = &asked.condition {
             let outcome = asking.ask(&session, read.query.clone())?;
             conditions.test_write(&outcome, &read.reply).map_err(Stop::GaveUp)?;
@@ -120,7 +124,10 @@ impl Batch {
         let (offset, total) = (asked.wanted.reply.offset, outcome.total);
         match total.filter(|total| offset > *total) {
             Some(total) => Err(Stop::GaveUp(RestError::Range(RangeError::OutOfBounds { offset, total }))),
-            None => Ok(step.finished(respond::response(outcome, &asked.wanted.reply))),
+            None => {
+                let answer = respond::response(outcome, &asked.wanted.reply).map_err(Stop::GaveUp)?;
+                Ok(step.finished(answer))
+            }
         }
     }
 }

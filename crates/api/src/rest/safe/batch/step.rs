@@ -112,6 +112,11 @@ impl Step {
         Ok(Self { number, parts, path, is_call, references, body: written.body })
     }
 
+    /// Whether it puts one row in its place.
+    pub(super) fn is_put(&self) -> bool {
+        self.parts.method == Method::PUT
+    }
+
     /// Whether it tests what is there before it writes.
     pub(super) fn is_conditional(&self) -> bool {
         !Conditions::of(&self.parts.headers).is_empty()
