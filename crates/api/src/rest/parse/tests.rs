@@ -426,10 +426,7 @@ fn grammar_faults_are_told_in_postgrests_words() {
 
 #[test]
 fn what_postgrest_has_and_we_do_not_is_said_so() {
-    each(&[
-        ("PUT /t?id=eq.1", "405 PGRST117 Unsupported HTTP method: PUT"),
-        ("TRACE /t", "405 PGRST117 Unsupported HTTP method: TRACE"),
-    ]);
+    each(&[("TRACE /t", "405 PGRST117 Unsupported HTTP method: TRACE")]);
 }
 
 #[test]
