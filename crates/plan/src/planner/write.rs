@@ -32,10 +32,13 @@ impl<'a> Planner<'a> {
         // Values are read by whoever may write them only.
         self.authorize()?;
         let (rows, fault) = self.rows(&insert.rows, &columns, insert.missing_default, single);
-        if fault.is_none() {
-            self.authorize_sequences(relation, &ids)?;
-        }
-        let rows = self.rows_with_key(relation, rows, &ids, &keyed)?;
+        let rows = match fault {
+            Some(_) => rows,
+            None => {
+                self.authorize_sequences(relation, &ids)?;
+                self.rows_with_key(relation, rows, &ids, &keyed)?
+            }
+        };
         Ok(InsertPlan {
             relation: relation.id,
             columns: ids,
