@@ -243,6 +243,10 @@ impl<'a> Planner<'a> {
         open: &mut Vec<RelationId>,
     ) -> Result<Vec<Expr>, PlanError> {
         let Some(policies) = self.policies(place.relation, command) else { return Ok(Vec::new()) };
+        // Without a permissive one no row is seen, and PostgreSQL does not look at the restrictive ones.
+        if !policies.iter().any(|policy| policy.permissive && policy.using.is_some()) {
+            return Ok(vec![Expr::boolean(false)]);
+        }
         // PostgreSQL asks before it folds, and whether `using` or `with check` has a select is one to it.
         let has_selects = policies.iter().filter(|policy| policy.using.is_some()).any(|policy| {
             policy.using.as_ref().is_some_and(has_select) || policy.with_check.as_ref().is_some_and(has_select)

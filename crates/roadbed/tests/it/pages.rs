@@ -12,6 +12,8 @@ const BEFORE_SETTINGS: &str = "# Settings\n
 Defaults, then `roadbed.toml` in the folder, then variables, then the flags `--database` and `--listen`: what comes later
 wins. An unknown setting or a wrong value is refused at start, with its place and the nearest right name.\n
 The sections `[rest]` and `[jwt]` take what PostgREST's configuration has, under its names less the `db-`.\n
+A pre-request function takes no arguments and runs as the caller. What it raises refuses the request; what it sets in
+`response.status` and `response.headers` goes into the answer. SQLite has none, so the setting is refused at start there.\n
 | setting | variable | default | meaning |
 | --- | --- | --- | --- |
 ";

@@ -25,6 +25,7 @@ use crate::sql::{
 
 use flight::{Failure, fly};
 
+pub(super) use flight::{caller, set_caller};
 pub(super) use transact::transact;
 
 /// How much longer than the server's own limit a flight may take before the server is given up.

@@ -12,6 +12,7 @@ use tokio_postgres::{Client, Error, Row};
 
 use super::connect::Connection;
 use super::error::engine_error;
+use super::execute::{caller, set_caller};
 use super::params::{TextParam, array_literal};
 use super::pool::Pool;
 use crate::sql::{Dialect, quote_identifier, quote_text, render_rows, table_name};
@@ -71,12 +72,7 @@ async fn become_role(
     search_path: &str,
     (probe, role): (&RowProbe, &str),
 ) -> Result<(), Error> {
-    let request = &probe.session.request;
-    let claims = &probe.session.claims.text;
-    let params = [role, claims, &request.method, &request.path, &request.headers, &request.cookies, search_path];
-    let params = params.map(TextParam::text);
-    let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
-    connection.client.query(&connection.set_caller, &params).await.map(drop)
+    set_caller(connection, &caller(&probe.session, role, search_path, "UTC")).await
 }
 
 async fn query(client: &Client, sql: &str, params: &[TextParam]) -> Result<Vec<Row>, Error> {

@@ -84,7 +84,8 @@ fn error(answer: &Answer) -> Json {
 
 /// The body with the rows of unordered answers and of all embeds sorted.
 fn rows(body: &str, ordered: bool) -> Json {
-    let mut json = serde_json::from_str(body).unwrap_or_else(|_| Json::String(body.to_owned()));
+    // What is not JSON is CSV.
+    let mut json = serde_json::from_str(body).unwrap_or_else(|_| body.split('\n').map(Json::from).collect());
     match &mut json {
         Json::Array(rows) => {
             rows.iter_mut().for_each(sort_embeds);

@@ -6,6 +6,7 @@
 
 use futures_util::future::{OptionFuture, join_all, join3, join4};
 use futures_util::{TryStreamExt, pin_mut};
+use roadbed_plan::Session;
 use roadbed_plan::terms::Ending;
 use roadbed_plan::value::Zone;
 use tokio_postgres::types::ToSql;
@@ -80,22 +81,21 @@ async fn begin(connection: &Connection, job: &Job<'_>) -> Result<(), Error> {
 }
 
 /// The parameters of the statement that says who asks.
-pub(super) fn caller_of(job: &Job<'_>) -> [TextParam; 8] {
-    let request = &job.session.request;
-    [
-        &*job.session.role,
-        &job.session.claims.text,
-        &request.method,
-        &request.path,
-        &request.headers,
-        &request.cookies,
-        &job.search_path,
-        job.terms.zone.as_ref().map_or("UTC", Zone::name),
-    ]
-    .map(TextParam::text)
+pub(super) fn caller_of(job: &Job<'_>) -> Caller {
+    let zone = job.terms.zone.as_ref().map_or("UTC", Zone::name);
+    caller(job.session, &job.session.role, &job.search_path, zone)
 }
 
-pub(super) async fn set_caller(connection: &Connection, caller: &[TextParam; 8]) -> Result<(), Error> {
+/// Role, claims, request, search path and time zone.
+type Caller = [TextParam; 8];
+
+pub(in crate::postgres) fn caller(session: &Session, role: &str, search_path: &str, zone: &str) -> Caller {
+    let Session { request, claims, .. } = session;
+    let (method, path) = (&request.method, &request.path);
+    [role, &claims.text, method, path, &request.headers, &request.cookies, search_path, zone].map(TextParam::text)
+}
+
+pub(in crate::postgres) async fn set_caller(connection: &Connection, caller: &Caller) -> Result<(), Error> {
     let rows = connection.client.query_raw(&connection.set_caller, caller.iter().map(as_param)).await?;
     pin_mut!(rows);
     while rows.try_next().await?.is_some() {}
