@@ -39,7 +39,10 @@ impl Planner<'_> {
 
     fn language(&self, language: &str) -> Expr {
         if self.capabilities.reads_literals {
-            Expr::Literal { text: language.to_owned() }
+            // Bare numbers and `-` would be internal ids to PostgreSQL, and an id that is none an internal error.
+            let is_id = language == "-" || language.bytes().all(|byte| byte.is_ascii_digit());
+            let text = if is_id && !language.is_empty() { format!("\"{language}\"") } else { language.to_owned() };
+            Expr::Literal { text }
         } else {
             Expr::value(Value::text(language), Type::Text)
         }
