@@ -69,6 +69,8 @@ has_curl() { command -v curl >/dev/null; }
 has_shellcheck() { command -v shellcheck >/dev/null; }
 has_browser() { command -v chromedriver >/dev/null && { command -v chromium || command -v google-chrome; } >/dev/null; }
 
+has_node() { command -v node >/dev/null && command -v npm >/dev/null; }
+
 has_libclang() {
   [[ -n ${LIBCLANG_PATH:-} ]] && return
   local found

@@ -7,6 +7,7 @@
 mod attacker;
 mod browser;
 mod cases;
+mod clients;
 mod crash;
 mod harness;
 mod injection;
