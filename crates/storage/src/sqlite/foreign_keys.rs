@@ -192,12 +192,22 @@ pub(super) fn followers<'s>(
 
 /// Whether a change of the table's rows may change rows of a table with triggers, through foreign keys.
 pub(super) fn reaches_triggers(schema: &Schema, relation: &Relation) -> bool {
+    reaches(schema, relation, super::triggers::any)
+}
+
+/// Whether rows of the table may go with others of it.
+pub(super) fn reaches_itself(schema: &Schema, relation: &Relation) -> bool {
+    reaches(schema, relation, |child| child.id == relation.id)
+}
+
+/// Whether a change of the table's rows may change rows of a table that `is_sought`, through foreign keys.
+fn reaches(schema: &Schema, relation: &Relation, is_sought: impl Fn(&Relation) -> bool) -> bool {
     let mut seen = HashSet::from([relation.id]);
     let mut waiting = vec![relation.id];
     while let Some(id) = waiting.pop() {
         for (child, key) in incoming(schema, schema.relation(id)) {
             let acts = !refuses(key.on_delete) || !refuses(key.on_update);
-            if acts && super::triggers::any(child) {
+            if acts && is_sought(child) {
                 return true;
             }
             if acts && seen.insert(child.id) {

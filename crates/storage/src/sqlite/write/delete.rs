@@ -30,7 +30,18 @@ pub(super) fn delete(target: Target<'_>, plan: &DeletePlan) -> Result<Written, E
         ReturningPlan::Rows(node) => {
             let rowids = target.rowids(plan.condition.as_ref())?;
             let body = returning::rows(target, node, &rowids)?;
-            delete_these(target, &rowids).map(|rows| Written { rows, body: Some(body), ..Written::default() })
+            delete_these(target, &rowids).map(|()| Written {
+                rows: rowids.len() as u64,
+                body: Some(body),
+                ..Written::default()
+            })
+        }
+        // SQLite does not count a row that has gone with another one before its turn came.
+        ReturningPlan::Nothing | ReturningPlan::Key(_)
+            if foreign_keys::reaches_itself(target.schema, target.relation) =>
+        {
+            let rowids = target.rowids(plan.condition.as_ref())?;
+            delete_these(target, &rowids).map(|()| Written { rows: rowids.len() as u64, ..Written::default() })
         }
         ReturningPlan::Nothing | ReturningPlan::Key(_) => {
             delete_where(target, plan)?.map(|rows| Written { rows, ..Written::default() })
@@ -57,11 +68,11 @@ fn delete_where(target: Target<'_>, plan: &DeletePlan) -> Result<rusqlite::Resul
     Ok(statement.raw_execute().map(|rows| rows as u64))
 }
 
-fn delete_these(target: Target<'_>, rowids: &[i64]) -> rusqlite::Result<u64> {
+fn delete_these(target: Target<'_>, rowids: &[i64]) -> rusqlite::Result<()> {
     let (table, rowid) = (target.table(), target.rowid());
     let sql = format!("delete from {table} where {rowid} in (select value from json_each(?1))");
     let mut statement = target.request.connection.sql.prepare_cached(&sql)?;
-    statement.execute([json_list(rowids)]).map(|rows| rows as u64)
+    statement.execute([json_list(rowids)]).map(|_| ())
 }
 
 /// Whether SQLite gave up on a chain of cascades. Its own limit is a thousand; PostgreSQL has none.

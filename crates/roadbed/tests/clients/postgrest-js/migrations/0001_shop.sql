@@ -36,8 +36,7 @@ create policy "own notes" on notes to authenticated using (owner = auth.uid()) w
 create function add_numbers(a int, b int default 10) returns int language sql immutable as 'select a + b';
 create function books_of(author int) returns setof books language sql stable as
   'select * from books where author_id = author';
-create function rename_book(book int, new_title text) returns void language sql volatile as
-  'update books set title = new_title where id = book';
+create function forget(what text) returns void language sql stable as 'select length(what)';
 
 create schema archive;
 create table archive.catalogues (year int primary key, title text not null);
