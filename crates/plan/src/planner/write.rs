@@ -84,7 +84,9 @@ impl<'a> Planner<'a> {
         if !columns.is_empty() {
             self.needs.add(relation, Privilege::Select, columns.clone());
         }
-        if resolution == Resolution::Ignore {
+        // A body without columns has nothing to merge.
+        if resolution == Resolution::Ignore || written.is_empty() {
+            let resolution = Resolution::Ignore;
             return Ok(ConflictPlan { columns, resolution, using: Vec::new(), checks: Vec::new() });
         }
         self.needs.add(relation, Privilege::Update, written.to_vec());
