@@ -9,8 +9,12 @@ pub enum AuthError {
     Malformed { parts: usize },
     #[error("no key fits the token")]
     NoKey,
-    #[error("the token's algorithm is not accepted")]
-    Algorithm,
+    #[error("the token has no signature")]
+    Unsigned,
+    #[error("the token's header cannot be read")]
+    Header,
+    #[error("the token's header demands extensions (`crit`), of which none is understood")]
+    Critical,
     #[error("the token's signature is wrong")]
     Signature,
     #[error("the token's claims cannot be read")]

@@ -1,8 +1,8 @@
 //! JSON Web Tokens: verified with the keys there are, checked by claims, issued for API keys.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use jsonwebtoken::jwk::{Jwk, JwkSet};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value as Json};
@@ -13,7 +13,7 @@ use crate::settings::AuthSettings;
 /// How far clocks may differ, in seconds; PostgREST's value.
 const SKEW: i64 = 30;
 
-/// The algorithms that are accepted. `none` is not among what the library can decode.
+/// The algorithms that keys are for.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256];
 
 /// The keys that verify tokens.
@@ -22,6 +22,8 @@ pub(crate) struct KeyRing(Vec<VerifyingKey>);
 
 struct VerifyingKey {
     id: Option<String>,
+    /// The only algorithm that the key says it is for.
+    algorithm: Option<String>,
     key: DecodingKey,
 }
 
@@ -47,9 +49,20 @@ impl KeyRing {
         Ok(ring)
     }
 
+    /// With the keys of a published set. What cannot be used is left out, and so are shared secrets: everybody
+    /// who can read the set could sign with them.
     pub(crate) fn with(mut self, set: &JwkSet) -> Self {
-        self.0.extend(set.keys.iter().filter_map(|key| verifying_key(key).ok()));
+        let keys = set.keys.iter().filter(|key| is_for_signatures(key)).filter_map(|key| verifying_key(key).ok());
+        self.0.extend(keys.filter(|key| key.key.family() != AlgorithmFamily::Hmac));
         self
+    }
+
+    /// Whether a published set that is newer than this ring may have the key that `token` needs.
+    pub(crate) fn misses_key_of(&self, token: &[u8]) -> bool {
+        let Ok(header) = header(token) else { return false };
+        let knows = |id: &String| self.0.iter().any(|key| key.id.as_ref() == Some(id));
+        header.alg.family() != AlgorithmFamily::Hmac
+            && (self.candidates(&header).next().is_none() || header.kid.is_some_and(|id| !knows(&id)))
     }
 
     fn add_secret(&mut self, secret: &str, is_base64: bool) -> Result<(), KeyError> {
@@ -64,7 +77,7 @@ impl KeyRing {
         if bytes.len() < 32 {
             return Err(KeyError::ShortSecret { bytes: bytes.len() });
         }
-        self.0.push(VerifyingKey { id: None, key: DecodingKey::from_secret(&bytes) });
+        self.0.push(VerifyingKey { id: None, algorithm: None, key: DecodingKey::from_secret(&bytes) });
         Ok(())
     }
 
@@ -74,7 +87,7 @@ impl KeyRing {
             let set = serde_json::from_str::<JwkSet>(text)
                 .or_else(|_| serde_json::from_str::<Jwk>(text).map(|key| JwkSet { keys: vec![key] }))
                 .map_err(|error| form(error.to_string()))?;
-            for key in &set.keys {
+            for key in set.keys.iter().filter(|key| is_for_signatures(key)) {
                 self.0.push(verifying_key(key).map_err(|error| form(error.to_string()))?);
             }
             return Ok(());
@@ -82,7 +95,7 @@ impl KeyRing {
         let key = DecodingKey::from_rsa_pem(text.as_bytes())
             .or_else(|_| DecodingKey::from_ec_pem(text.as_bytes()))
             .map_err(|error| form(error.to_string()))?;
-        self.0.push(VerifyingKey { id: None, key });
+        self.0.push(VerifyingKey { id: None, algorithm: None, key });
         Ok(())
     }
 
@@ -95,10 +108,7 @@ impl KeyRing {
         if parts != 3 {
             return Err(AuthError::Malformed { parts });
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| AuthError::Algorithm)?;
-        if !ALGORITHMS.contains(&header.alg) {
-            return Err(AuthError::Algorithm);
-        }
+        let header = header(token)?;
         let mut outcome = Err(AuthError::NoKey);
         for candidate in self.candidates(&header) {
             match decode(token, &candidate.key, header.alg) {
@@ -109,10 +119,16 @@ impl KeyRing {
         outcome
     }
 
-    /// The keys of the token's family; a key that has an id is meant only by that id.
+    /// The keys for the token's algorithm; a key that has an id is meant only by that id.
     fn candidates<'a>(&'a self, header: &'a Header) -> impl Iterator<Item = &'a VerifyingKey> {
+        let algorithm = format!("{:?}", header.alg);
         let named = |key: &VerifyingKey| header.kid.is_none() || key.id.is_none() || key.id == header.kid;
-        self.0.iter().filter(move |key| key.key.family() == family(header.alg) && named(key))
+        self.0.iter().filter(move |key| {
+            ALGORITHMS.contains(&header.alg)
+                && key.key.family() == header.alg.family()
+                && key.algorithm.as_ref().is_none_or(|only| *only == algorithm)
+                && named(key)
+        })
     }
 }
 
@@ -121,12 +137,28 @@ pub(crate) fn is_json_key(secret: &str) -> bool {
     secret.trim_start().starts_with('{')
 }
 
-fn verifying_key(jwk: &Jwk) -> Result<VerifyingKey, jsonwebtoken::errors::Error> {
-    Ok(VerifyingKey { id: jwk.common.key_id.clone(), key: DecodingKey::from_jwk(jwk)? })
+/// A token's header. What RFC 7515, section 4.1.11, calls critical must be understood, and none of it is.
+fn header(token: &[u8]) -> Result<Header, AuthError> {
+    let encoded = token.split(|byte| *byte == b'.').next().unwrap_or_default();
+    let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| AuthError::Header)?;
+    let fields: Map<String, Json> = serde_json::from_slice(&bytes).map_err(|_| AuthError::Header)?;
+    if fields.get("alg").and_then(Json::as_str) == Some("none") {
+        return Err(AuthError::Unsigned);
+    }
+    if fields.contains_key("crit") {
+        return Err(AuthError::Critical);
+    }
+    jsonwebtoken::decode_header(token).map_err(|_| AuthError::Header)
 }
 
-fn family(algorithm: Algorithm) -> AlgorithmFamily {
-    algorithm.family()
+fn verifying_key(jwk: &Jwk) -> Result<VerifyingKey, jsonwebtoken::errors::Error> {
+    let algorithm = jwk.common.key_algorithm.map(|algorithm| algorithm.to_string());
+    Ok(VerifyingKey { id: jwk.common.key_id.clone(), algorithm, key: DecodingKey::from_jwk(jwk)? })
+}
+
+/// RFC 7517, section 4.2: a key may be for encryption alone.
+fn is_for_signatures(jwk: &Jwk) -> bool {
+    jwk.common.public_key_use.as_ref().is_none_or(|meant| *meant == PublicKeyUse::Signature)
 }
 
 fn decode(token: &[u8], key: &DecodingKey, algorithm: Algorithm) -> Result<Map<String, Json>, AuthError> {
@@ -141,7 +173,6 @@ fn decode(token: &[u8], key: &DecodingKey, algorithm: Algorithm) -> Result<Map<S
         Ok(data) => Ok(data.claims),
         Err(error) => Err(match error.kind() {
             ErrorKind::Json(_) | ErrorKind::Utf8(_) => AuthError::Claims,
-            ErrorKind::InvalidAlgorithm | ErrorKind::UnsupportedAlgorithm => AuthError::Algorithm,
             _ => AuthError::Signature,
         }),
     }

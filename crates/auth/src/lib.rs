@@ -6,12 +6,15 @@ mod jwks;
 mod jwt;
 mod settings;
 
+use std::time::Duration;
+
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use roadbed_plan::{Clock, Session};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value as Json};
+use tokio::sync::Mutex;
 
 pub use api_keys::{ApiKeys, Holder};
 pub use error::{AuthError, KeyError};
@@ -20,6 +23,9 @@ pub use settings::{AuthSettings, RoleClaim};
 
 use jwt::KeyRing;
 
+/// The least time between two fetches that tokens with unknown keys cause.
+const FETCH_PAUSE: Duration = Duration::from_secs(10);
+
 /// Makes sessions out of requests' headers.
 #[derive(Debug)]
 pub struct Authenticator {
@@ -27,6 +33,8 @@ pub struct Authenticator {
     api_keys: Option<ApiKeys>,
     settings: AuthSettings,
     clock: Clock,
+    /// When keys were last fetched, in seconds since the Unix epoch; locked while they are.
+    fetched: Mutex<Option<i64>>,
 }
 
 impl Authenticator {
@@ -38,12 +46,43 @@ impl Authenticator {
         let secret =
             settings.secret.as_ref().map(|secret| secret.expose_secret()).filter(|text| !jwt::is_json_key(text));
         let api_keys = secret.map(|secret| ApiKeys::derived_from(secret.as_bytes()));
-        Ok(Self { keys, api_keys, settings, clock })
+        Ok(Self { keys, api_keys, settings, clock, fetched: Mutex::default() })
     }
 
     /// The API key that pages carry in public: it makes its bearer anonymous, no more.
     pub fn publishable_key(&self) -> Option<&str> {
         self.api_keys.as_ref().map(ApiKeys::publishable)
+    }
+
+    /// As [`Authenticator::session`], after a look for new keys where a token names one that is not known: whoever
+    /// publishes keys may change them at any time.
+    ///
+    /// # Errors
+    /// As [`Authenticator::session`].
+    pub async fn session_with_new_keys(&self, headers: &HeaderMap) -> Result<Session, AuthError> {
+        let session = self.session(headers);
+        let is_about_keys = matches!(session, Err(AuthError::NoKey | AuthError::Signature));
+        match token_of(headers) {
+            Some(token) if is_about_keys && self.settings.jwks_url.is_some() => {
+                self.look_for_key_of(token).await;
+                self.session(headers)
+            }
+            Some(_) | None => session,
+        }
+    }
+
+    /// One caller fetches; those who come meanwhile wait for what it brings.
+    async fn look_for_key_of(&self, token: &[u8]) {
+        let mut fetched = self.fetched.lock().await;
+        let pause = i64::try_from(FETCH_PAUSE.as_secs()).unwrap_or(i64::MAX);
+        let is_early = fetched.is_some_and(|last| self.clock.unix_seconds() < last.saturating_add(pause));
+        if is_early || !self.keys.load().misses_key_of(token) {
+            return;
+        }
+        if let Err(error) = self.fetch().await {
+            tracing::warn!(%error, "a token names a key that is not known, and the old keys stay");
+        }
+        *fetched = Some(self.clock.unix_seconds());
     }
 
     /// The caller that `headers` prove.
@@ -53,11 +92,9 @@ impl Authenticator {
     /// # Errors
     /// When a token or key is not valid, or nobody may be anonymous.
     pub fn session(&self, headers: &HeaderMap) -> Result<Session, AuthError> {
-        let bearer = headers.get(AUTHORIZATION).and_then(|value| bearer_token(value.as_bytes()));
-        let api_key = headers.get("apikey").map(|value| value.as_bytes());
-        match (bearer, api_key) {
-            (Some(token), _) | (None, Some(token)) => self.session_of(token),
-            (None, None) => self.anonymous(),
+        match token_of(headers) {
+            Some(token) => self.session_of(token),
+            None => self.anonymous(),
         }
     }
 
@@ -90,11 +127,24 @@ impl Authenticator {
     /// # Errors
     /// When the address does not answer with a key set.
     pub async fn refresh(&self) -> Result<(), KeyError> {
+        let mut fetched = self.fetched.lock().await;
+        let outcome = self.fetch().await;
+        *fetched = Some(self.clock.unix_seconds());
+        outcome
+    }
+
+    async fn fetch(&self) -> Result<(), KeyError> {
         let Some(url) = &self.settings.jwks_url else { return Ok(()) };
         let fetched = jwks::fetch(url).await?;
         self.keys.store(KeyRing::local(&self.settings)?.with(&fetched).into());
         Ok(())
     }
+}
+
+/// The bearer token, or else the API key.
+fn token_of(headers: &HeaderMap) -> Option<&[u8]> {
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| bearer_token(value.as_bytes()));
+    bearer.or_else(|| headers.get("apikey").map(|value| value.as_bytes()))
 }
 
 fn role_session(role: &str) -> Session {

@@ -74,13 +74,17 @@ fn forged_tokens_are_refused() {
     assert_eq!(refused(signed), Err(AuthError::Malformed { parts: 2 }));
     assert_eq!(refused(""), Err(AuthError::EmptyToken));
     // {"alg":"none"} with {"role":"service_role"}
-    assert_eq!(refused("eyJhbGciOiJub25lIn0.eyJyb2xlIjoic2VydmljZV9yb2xlIn0."), Err(AuthError::Algorithm));
+    assert_eq!(refused("eyJhbGciOiJub25lIn0.eyJyb2xlIjoic2VydmljZV9yb2xlIn0."), Err(AuthError::Unsigned));
     let other = jsonwebtoken::encode(
         &Header::new(Algorithm::HS384),
         &json!({"role": "service_role"}),
         &EncodingKey::from_secret(SECRET.as_bytes()),
     );
-    assert_eq!(refused(&other.unwrap()), Err(AuthError::Algorithm));
+    assert_eq!(refused(&other.unwrap()), Err(AuthError::NoKey));
+    let demanding = Header { crit: Some(vec!["exp".into()]), ..Header::new(Algorithm::HS256) };
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let demanding = jsonwebtoken::encode(&demanding, &json!({"role": "service_role"}), &key);
+    assert_eq!(refused(&demanding.unwrap()), Err(AuthError::Critical));
 }
 
 #[test]

@@ -9,7 +9,16 @@ use axum::response::{IntoResponse, Response};
 use roadbed_auth::AuthError;
 
 fn respond(status: StatusCode, code: &str, message: &str, hint: Option<&str>) -> Response {
-    let body = serde_json::json!({ "code": code, "details": null, "hint": hint, "message": message });
+    respond_with(status, code, message, (None, hint))
+}
+
+fn respond_with(
+    status: StatusCode,
+    code: &str,
+    message: &str,
+    (details, hint): (Option<&str>, Option<&str>),
+) -> Response {
+    let body = serde_json::json!({ "code": code, "details": details, "hint": hint, "message": message });
     (status, [(header::CONTENT_TYPE, "application/json; charset=utf-8")], body.to_string()).into_response()
 }
 
@@ -18,9 +27,9 @@ pub(super) fn unauthorized(error: &AuthError) -> Response {
     let (code, message) = match error {
         AuthError::EmptyToken => ("PGRST301", "Empty JWT is sent in Authorization header".to_owned()),
         AuthError::Malformed { parts } => ("PGRST301", format!("Expected 3 parts in JWT; got {parts}")),
-        AuthError::NoKey => ("PGRST301", "No suitable key or wrong key type".to_owned()),
-        AuthError::Algorithm => ("PGRST301", "Wrong or unsupported encoding algorithm".to_owned()),
-        AuthError::Signature => ("PGRST301", "JWT cryptographic operation failed".to_owned()),
+        AuthError::NoKey | AuthError::Signature => ("PGRST301", "No suitable key or wrong key type".to_owned()),
+        AuthError::Unsigned => ("PGRST301", "Wrong or unsupported encoding algorithm".to_owned()),
+        AuthError::Header | AuthError::Critical => ("PGRST301", "JWT cryptographic operation failed".to_owned()),
         AuthError::Claims => ("PGRST303", "Parsing claims failed".to_owned()),
         AuthError::NotANumber { claim } => ("PGRST303", format!("The JWT '{claim}' claim must be a number")),
         AuthError::AudienceForm => {
@@ -37,7 +46,14 @@ pub(super) fn unauthorized(error: &AuthError) -> Response {
         AuthError::TokenRequired => "Bearer".to_owned(),
         _ => format!("Bearer error=\"invalid_token\", error_description=\"{message}\""),
     };
-    let mut response = respond(StatusCode::UNAUTHORIZED, code, &message, None);
+    let details = match error {
+        AuthError::NoKey => Some("No suitable key was found to decode the JWT"),
+        AuthError::Signature => Some("None of the keys was able to decode the JWT"),
+        AuthError::Unsigned => Some("JWT is unsecured but expected 'alg' was not 'none'"),
+        AuthError::Critical => Some("The header demands extensions in 'crit', of which none is understood"),
+        _ => None,
+    };
+    let mut response = respond_with(StatusCode::UNAUTHORIZED, code, &message, (details, None));
     if let Ok(challenge) = HeaderValue::from_str(&challenge) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }

@@ -90,7 +90,7 @@ pub(super) async fn session(
     next: Next,
 ) -> Response {
     let began = Instant::now();
-    let mut session = match authenticator.session(request.headers()) {
+    let mut session = match authenticator.session_with_new_keys(request.headers()).await {
         Ok(session) => session,
         Err(error) => return error_response::unauthorized(&error),
     };

@@ -20,4 +20,5 @@ mod program;
 mod rules;
 mod safe;
 mod schema;
+mod tokens;
 mod tour;
