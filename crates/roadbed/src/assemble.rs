@@ -204,9 +204,8 @@ impl Server {
             tokio::spawn(refresh_keys(self.authenticator.clone(), stop.clone())),
         ];
         let patience = Duration::from_secs(self.settings.limits.stop_seconds);
-        let serving = axum::serve(listener, self.router()).with_graceful_shutdown(stopped(stop.clone()));
         tokio::select! {
-            served = serving => served?,
+            () = http::serve(listener, self.router(), &self.settings.limits, stop.clone()) => {}
             () = async { stopped(stop).await; tokio::time::sleep(patience).await; } => {
                 tracing::warn!(seconds = patience.as_secs(), "requests were still running when the time to stop was over");
             }

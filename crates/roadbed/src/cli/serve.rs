@@ -1,6 +1,5 @@
 //! `roadbed serve`.
 
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::{Common, migrate, report};
 use crate::assemble::{Server, StartError, connect, listen, stopped};
 use crate::config::Settings;
-use crate::http::waiting_router;
+use crate::http::{self, waiting_router};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -87,7 +86,7 @@ async fn open(settings: Settings, engine: Arc<dyn Engine>, listener: &TcpListene
 /// Answers callers on a listener that another server will take over.
 struct Waiting {
     stop: watch::Sender<bool>,
-    task: JoinHandle<std::io::Result<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Waiting {
@@ -96,9 +95,10 @@ impl Waiting {
         let shared = TcpListener::from_std(listener.as_fd().try_clone_to_owned()?.into())?;
         let (stop, stopping) = watch::channel(false);
         let router = waiting_router(&settings.cors);
-        let serving = axum::serve(shared, router).with_graceful_shutdown(stopped(stopping));
+        let limits = settings.limits.clone();
+        let serving = async move { http::serve(shared, router, &limits, stopping).await };
         tracing::info!(%address, "waiting for the database");
-        Ok(Self { stop, task: tokio::spawn(serving.into_future()) })
+        Ok(Self { stop, task: tokio::spawn(serving) })
     }
 
     async fn end(self) {

@@ -59,7 +59,13 @@ pub const SETTINGS: &[Setting] = &[
     setting("limits.batch-bytes", "10485760", "bytes of the answer of a batch"),
     setting("limits.batch-steps", "100", "requests in a batch"),
     setting("limits.body-bytes", "10485760", "bytes of a request's body"),
+    setting("limits.connections", "10000", "open connections; further ones wait until one is closed"),
     setting("limits.depth", "32", "levels of embeds and of nested conditions"),
+    setting(
+        "limits.header-seconds",
+        "10",
+        "seconds for a request's headers to come; then an idle connection is closed",
+    ),
     setting("limits.idempotency-bytes", "1048576", "bytes of an answer that is kept under an `Idempotency-Key`"),
     setting("limits.idempotency-seconds", "86400", "seconds for which an answer is kept under its key"),
     setting("limits.request-seconds", "60", "seconds that a request may take"),

@@ -4,6 +4,7 @@
 mod list;
 mod read;
 
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -87,6 +88,10 @@ pub struct Limits {
     pub batch_steps: usize,
     /// Bytes of a request's body.
     pub body_bytes: usize,
+    /// Open connections; none would be a server that nobody reaches.
+    pub connections: NonZeroU32,
+    /// Seconds in which a request's headers must come.
+    pub header_seconds: NonZeroU64,
     /// Bytes of a request's path and query.
     pub url_bytes: usize,
     /// Seconds that a request may take.

@@ -1,5 +1,6 @@
 //! Routes and what every request passes on its way to them.
 
+mod connections;
 mod error_response;
 mod middleware;
 
@@ -19,6 +20,8 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use tower_http::services::ServeDir;
 
 use crate::config::{Cors, Limits};
+
+pub(crate) use connections::serve;
 
 /// What the routes are made of.
 pub(crate) struct Http {

@@ -20,5 +20,6 @@ mod program;
 mod rules;
 mod safe;
 mod schema;
+mod slow;
 mod tokens;
 mod tour;

@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use reqwest::{Client, Method};
 use serde_json::Value as Json;
 
 use super::{NOTES, applied, folder, write};
 use crate::harness::runtime;
-use crate::process::{PROCESS_SECRET, Program, as_argument, roadbed, run_well, until};
+use crate::process::{PROCESS_SECRET, Program, as_argument, roadbed, run, run_well, until};
 
 fn serve(settings: &str) -> (tempfile::TempDir, Program) {
     let folder = applied(NOTES);
@@ -63,6 +64,66 @@ fn a_body_has_a_limit_and_so_has_a_url() {
         assert!(status == 414 && body.contains("200"), "{status} {body}");
         assert_eq!(get(&program, "/rest/v1/notes?select=id").await.0, 200, "others are served");
     });
+}
+
+/// Sends a request without closing the connection after it.
+fn ask_on(stream: &mut TcpStream) {
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").expect("it reads");
+}
+
+/// The first bytes of an answer, which come within `patience` or not at all.
+fn begins(stream: &mut TcpStream, patience: Duration) -> std::io::Result<String> {
+    stream.set_read_timeout(Some(patience)).expect("times can be set");
+    let mut bytes = [0; 12];
+    stream.read_exact(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn headers_that_do_not_come_end_the_connection() {
+    let (_folder, program) = serve("[limits]\nheader-seconds = 1\n");
+    let address = program.url.trim_start_matches("http://");
+    for part in ["", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        stream.write_all(part.as_bytes()).expect("it reads");
+        stream.set_read_timeout(Some(PATIENCE)).expect("times can be set");
+        let mut answer = String::new();
+        let ended = stream.read_to_string(&mut answer);
+        assert!(ended.is_ok() && !answer.starts_with("HTTP/1.1 2"), "{part:?}: {ended:?} {answer}");
+    }
+    let mut next = TcpStream::connect(address).expect("it listens");
+    ask_on(&mut next);
+    assert_eq!(begins(&mut next, PATIENCE).expect("others are served"), "HTTP/1.1 200");
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_for_a_place() {
+    let (_folder, program) = serve("[limits]\nconnections = 2\nheader-seconds = 600\n");
+    let address = program.url.trim_start_matches("http://");
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        ask_on(&mut stream);
+        assert_eq!(begins(&mut stream, PATIENCE).expect("there is a place"), "HTTP/1.1 200");
+        open.push(stream);
+    }
+    let mut third = TcpStream::connect(address).expect("the system holds it");
+    ask_on(&mut third);
+    let early = begins(&mut third, Duration::from_millis(300));
+    assert!(early.is_err(), "there was no place, and yet it was answered: {early:?}");
+    drop(open.pop());
+    assert_eq!(begins(&mut third, PATIENCE).expect("there is a place now"), "HTTP/1.1 200");
+}
+
+#[test]
+fn a_server_for_no_connections_is_refused() {
+    let folder = applied(NOTES);
+    write(folder.path(), "roadbed.toml", "[limits]\nconnections = 0\n");
+    let output = run(&["serve", as_argument(folder.path()), "--listen", "127.0.0.1:0"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && text.contains("connections"), "{text}");
 }
 
 #[test]
