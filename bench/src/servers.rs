@@ -74,13 +74,13 @@ impl Servers {
         };
         let address = places.of(Contestant::Roadbed);
         for command in [["migrate", "up"], ["db", "seed"]] {
-            run(Command::new(roadbed).args(command).arg(folder.path()).args(["--database", &address]))?;
+            run(program(roadbed).args(command).arg(folder.path()).args(["--database", &address]))?;
         }
         let database = match &places {
             Places::Files { .. } => None,
             Places::Postgres { url } => prepared(url).await?,
         };
-        let mut command = Command::new(roadbed);
+        let mut command = program(roadbed);
         command.arg("serve").arg(folder.path()).args(["--database", &address, "--listen"]);
         let roadbed = Server::start(command)?;
         let mut command = Command::new(std::env::current_exe().into_diagnostic()?);
@@ -122,6 +122,14 @@ impl Servers {
         };
         usize::try_from(count).into_diagnostic()
     }
+}
+
+/// Roadbed with its folder's settings alone: it refuses variables that are none of its own.
+fn program(roadbed: &Path) -> Command {
+    let mut command = Command::new(roadbed);
+    let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROADBED_"));
+    ours.for_each(|(name, _)| _ = command.env_remove(name));
+    command
 }
 
 impl Server {
