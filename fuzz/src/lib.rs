@@ -36,8 +36,8 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let router = runtime.block_on(async {
         let flags = Flags { database: Some("sqlite::memory:".to_owned()), listen: None };
         let secret = ("ROADBED_JWT_SECRET".to_owned(), SECRET.to_owned());
-        let folder = std::env::temp_dir().join("roadbed-fuzz-has-no-settings");
-        let settings = load_with(&folder, &flags, &[secret]).expect("defaults are right");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let settings = load_with(folder, &flags, &[secret]).expect("the settings are right");
         let engine = roadbed::connect(&settings).expect("memory can be opened");
         let schema = Migration { name: "schema".into(), path: "schema.sql".into(), sql: SCHEMA.into() };
         engine.migrate(&[schema]).await.expect("the schema is right");

@@ -84,8 +84,7 @@ fn error(answer: &Answer) -> Json {
 
 /// The body with the rows of unordered answers and of all embeds sorted.
 fn rows(body: &str, ordered: bool) -> Json {
-    // What is not JSON is CSV.
-    let mut json = serde_json::from_str(body).unwrap_or_else(|_| body.split('\n').map(Json::from).collect());
+    let mut json = serde_json::from_str(body).unwrap_or_else(|_| body.split('\n').map(csv_line).collect());
     match &mut json {
         Json::Array(rows) => {
             rows.iter_mut().for_each(sort_embeds);
@@ -96,6 +95,16 @@ fn rows(body: &str, ordered: bool) -> Json {
         one => sort_embeds(one),
     }
     json
+}
+
+/// What is not JSON is CSV. In a line with embeds their rows may stand in any order.
+fn csv_line(line: &str) -> Json {
+    if !line.contains("\"\"") {
+        return line.into();
+    }
+    let mut parts: Vec<&str> = line.split([',', '[', ']', '{', '}']).collect();
+    parts.sort_unstable();
+    parts.into()
 }
 
 fn sort_embeds(row: &mut Json) {
