@@ -20,8 +20,18 @@ pub const SECRET: &str = "the secret that all fuzzing signs with";
 pub const SCHEMA: &str = include_str!("../schema.sql");
 
 /// What a URL cannot hold as it is.
-const ESCAPED: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'`').add(b'\\').add(b'^').add(b'{').add(b'|').add(b'}');
+const ESCAPED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'`')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// As [`ESCAPED`], less what parts parameters.
 const ESCAPED_VALUE: &AsciiSet = &ESCAPED.add(b'&').add(b'+').add(b'%').add(b'=').add(b'?');

@@ -7,9 +7,15 @@ use libfuzzer_sys::fuzz_target;
 use roadbed_plan::schema::Schema;
 use roadbed_plan::schema::read_sql::{SqlFile, read};
 
+/// What an engine makes before the first migration.
+const BEFORE: &str = "create role anon; create role authenticated; create schema auth;
+  create function auth.uid() returns uuid language sql stable as $$ select null::uuid $$;";
+
 static SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| {
     let mut schema = Arc::new(Schema::initial());
-    read(&mut schema, &SqlFile { path: "schema.sql", text: roadbed_fuzz::SCHEMA }).expect("the schema is right");
+    for text in [BEFORE, roadbed_fuzz::SCHEMA] {
+        read(&mut schema, &SqlFile { path: "schema.sql", text }).expect("the schema is right");
+    }
     schema
 });
 
