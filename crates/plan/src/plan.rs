@@ -142,6 +142,23 @@ pub struct EmbedNode {
 }
 
 impl Node {
+    /// All rows of a relation.
+    pub fn new(source: SourceId, relation: RelationId, outputs: Vec<Output>) -> Self {
+        Self {
+            source,
+            relation,
+            view: None,
+            call: None,
+            outputs,
+            joins: Vec::new(),
+            grouped: false,
+            condition: None,
+            order: Vec::new(),
+            limit: None,
+            offset: 0,
+        }
+    }
+
     /// Everything that hangs on its rows.
     pub fn embeds(&self) -> impl Iterator<Item = &EmbedNode> {
         let of_output = |output| match output {

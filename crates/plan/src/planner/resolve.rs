@@ -68,19 +68,10 @@ impl<'a> Planner<'a> {
         depth: usize,
     ) -> Result<Node, PlanError> {
         self.check_depth(depth)?;
-        let mut node = Node {
-            source: place.source,
-            relation: place.relation.id,
-            view: None,
-            call: None,
-            outputs: Vec::with_capacity(selection.items.len()),
-            joins: Vec::new(),
-            grouped: false,
-            condition: None,
-            order: Vec::new(),
-            limit: [selection.limit, self.limits.max_rows].into_iter().flatten().min(),
-            offset: selection.offset,
-        };
+        let outputs = Vec::with_capacity(selection.items.len());
+        let mut node = Node::new(place.source, place.relation.id, outputs);
+        node.limit = [selection.limit, self.limits.max_rows].into_iter().flatten().min();
+        node.offset = selection.offset;
         let mut inner = Vec::new();
         for item in &selection.items {
             match item {

@@ -185,6 +185,16 @@ pub enum ReferentialAction {
     SetDefault,
 }
 
+impl ReferentialAction {
+    /// Whether rows that refer follow a change; else the change is refused while there are any.
+    pub fn changes_rows(self) -> bool {
+        match self {
+            Self::NoAction | Self::Restrict => false,
+            Self::Cascade | Self::SetNull | Self::SetDefault => true,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     pub name: String,
@@ -365,22 +375,14 @@ impl Relation {
 }
 
 impl Relation {
-    /// What a function returns, as a relation of its own.
-    pub fn of_function(id: RelationId, function: (&str, &str), columns: Vec<(String, Type)>) -> Self {
-        let column = |((name, ty), id): ((String, Type), u16)| Column {
-            id: ColumnId(id),
-            name,
-            ty,
-            not_null: false,
-            default: None,
-            comment: None,
-        };
+    /// One with columns and nothing else, which nobody may reach.
+    pub fn new(id: RelationId, (schema, name): (String, String), kind: RelationKind, columns: Vec<Column>) -> Self {
         Self {
             id,
-            schema: function.0.to_owned(),
-            name: function.1.to_owned(),
-            kind: RelationKind::View,
-            columns: columns.into_iter().zip(1..).map(column).collect(),
+            schema,
+            name,
+            kind,
+            columns,
             primary_key: None,
             unique: Vec::new(),
             foreign_keys: Vec::new(),
@@ -394,8 +396,22 @@ impl Relation {
             grants: Vec::new(),
             definition: None,
             security_invoker: false,
-            writable: false,
+            writable: kind == RelationKind::Table,
         }
+    }
+
+    /// What a function returns, as a relation of its own.
+    pub fn of_function(id: RelationId, function: (&str, &str), columns: Vec<(String, Type)>) -> Self {
+        let column = |((name, ty), id): ((String, Type), u16)| Column {
+            id: ColumnId(id),
+            name,
+            ty,
+            not_null: false,
+            default: None,
+            comment: None,
+        };
+        let name = (function.0.to_owned(), function.1.to_owned());
+        Self::new(id, name, RelationKind::View, columns.into_iter().zip(1..).map(column).collect())
     }
 }
 

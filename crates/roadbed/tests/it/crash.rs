@@ -8,6 +8,7 @@ use rand::Rng;
 use serde_json::{Value as Json, json};
 use tokio::sync::Notify;
 
+use crate::harness::runtime;
 use crate::process::{Program, as_argument, run_well};
 
 const ROUNDS: usize = 20;
@@ -33,14 +34,19 @@ struct Acknowledged {
     grown: Notify,
 }
 
-#[test]
-fn every_acknowledged_row_survives_a_kill_during_inserts() {
+/// A folder with the schema, and its file with the tables.
+fn migrated() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     std::fs::create_dir(folder.path().join("migrations")).expect("and for one in it");
     std::fs::write(folder.path().join("migrations/0001_entries.sql"), SCHEMA).expect("and for a file");
     run_well(&["migrate", "up", as_argument(folder.path())]);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("threads can be had").block_on(async {
+    folder
+}
+
+#[test]
+fn every_acknowledged_row_survives_a_kill_during_inserts() {
+    let folder = migrated();
+    runtime().block_on(async {
         let acknowledged = Arc::new(Acknowledged::default());
         let mut program = Program::serve(folder.path(), &[]);
         for round in 0..ROUNDS {
@@ -55,12 +61,8 @@ fn every_acknowledged_row_survives_a_kill_during_inserts() {
 /// A caller that got no answer sends the same request again, under the same key; so does one that got one.
 #[test]
 fn every_insert_that_is_repeated_under_its_key_is_there_once() {
-    let folder = tempfile::tempdir().expect("there is room for a folder");
-    std::fs::create_dir(folder.path().join("migrations")).expect("and for one in it");
-    std::fs::write(folder.path().join("migrations/0001_entries.sql"), SCHEMA).expect("and for a file");
-    run_well(&["migrate", "up", as_argument(folder.path())]);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("threads can be had").block_on(async {
+    let folder = migrated();
+    runtime().block_on(async {
         let mut program = Program::serve(folder.path(), &[]);
         let mut sent: Vec<String> = Vec::new();
         for round in 0..ROUNDS / 2 {

@@ -30,19 +30,7 @@ fn column(source: u32, id: u16, ty: Type) -> Expr {
 }
 
 fn node(source: u32, relation: RelationId, outputs: Vec<Output>) -> Node {
-    Node {
-        source: SourceId(source),
-        relation,
-        view: None,
-        call: None,
-        outputs,
-        joins: Vec::new(),
-        grouped: false,
-        condition: None,
-        order: Vec::new(),
-        limit: None,
-        offset: 0,
-    }
+    Node::new(SourceId(source), relation, outputs)
 }
 
 fn value(name: &str, expr: Expr) -> Output {

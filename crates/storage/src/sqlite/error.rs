@@ -48,8 +48,16 @@ pub(super) fn engine_error(error: rusqlite::Error) -> EngineError {
 fn is_too_deep(message: &str) -> bool {
     message.starts_with("Expression tree is too large")
         || message.starts_with("parser stack overflow")
-        || message.contains("nested too deep")
-        || message.contains("levels of trigger recursion")
+        || is_long_chain(message)
+}
+
+fn is_long_chain(message: &str) -> bool {
+    message.contains("nested too deep") || message.contains("levels of trigger recursion")
+}
+
+/// Whether SQLite gave up on a chain of cascades. Its own limit is a thousand; PostgreSQL has none.
+pub(super) fn is_too_long_a_chain(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqliteFailure(_, Some(message)) if is_long_chain(message))
 }
 
 pub(super) fn timeout() -> DatabaseError {

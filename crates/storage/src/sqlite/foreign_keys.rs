@@ -8,8 +8,8 @@ use roadbed_plan::{DatabaseError, EngineError, Value};
 use rusqlite::ToSql;
 
 use super::connect::Request;
-use super::diagnose::key_words;
-use super::error::{engine_error, internal};
+use super::diagnose::{self, key_words};
+use super::error::{engine_error, internal, is_constraint};
 use super::read::{Stored, value_of};
 use super::write::{Target, rowid_name, sql_name};
 use super::writer::execute;
@@ -120,7 +120,7 @@ pub(super) fn before_update<'s>(
     let mut found = Vec::new();
     for (child, key) in incoming(target.schema, target.relation) {
         let stays = !key.target_columns.iter().any(|id| columns.contains(id));
-        if stays || !refuses(key.on_update) {
+        if stays || key.on_update.changes_rows() {
             continue;
         }
         let columns = columns_of(target.relation, &key.target_columns);
@@ -190,9 +190,9 @@ pub(super) fn followers<'s>(
     Ok(found)
 }
 
-/// Whether a change of the table's rows may change rows of a table with triggers, through foreign keys.
-pub(super) fn reaches_triggers(schema: &Schema, relation: &Relation) -> bool {
-    reaches(schema, relation, super::triggers::any)
+/// Whether a change of the table's rows may fire triggers: its own, or through foreign keys those of others.
+pub(super) fn may_fire(schema: &Schema, relation: &Relation) -> bool {
+    super::triggers::any(relation) || reaches(schema, relation, super::triggers::any)
 }
 
 /// Whether rows of the table may go with others of it.
@@ -206,7 +206,7 @@ fn reaches(schema: &Schema, relation: &Relation, is_sought: impl Fn(&Relation) -
     let mut waiting = vec![relation.id];
     while let Some(id) = waiting.pop() {
         for (child, key) in incoming(schema, schema.relation(id)) {
-            let acts = !refuses(key.on_delete) || !refuses(key.on_update);
+            let acts = key.on_delete.changes_rows() || key.on_update.changes_rows();
             if acts && is_sought(child) {
                 return true;
             }
@@ -245,6 +245,21 @@ pub(super) fn restricted(target: Target<'_>, rows: &[Touched<'_>]) -> Result<Opt
     restricting.find_map(|key| key.broken(target, true).transpose()).transpose()
 }
 
+/// Why SQLite did not delete rows: the key that stands in the way, or else what its message names.
+///
+/// # Errors
+/// When no constraint kept them.
+pub(super) fn why_kept(
+    target: Target<'_>,
+    rows: &[Touched<'_>],
+    cause: rusqlite::Error,
+) -> Result<DatabaseError, EngineError> {
+    if !is_constraint(&cause) {
+        return Err(engine_error(cause));
+    }
+    Ok(restricted(target, rows)?.unwrap_or_else(|| diagnose::by_message(target, &cause)))
+}
+
 impl Referenced<'_> {
     /// The error, when rows refer to the key, and it is gone (or will be).
     fn broken(&self, target: Target<'_>, will_be_gone: bool) -> Result<Option<DatabaseError>, EngineError> {
@@ -274,13 +289,6 @@ fn incoming<'s>(schema: &'s Schema, relation: &Relation) -> impl Iterator<Item =
     schema.relations.values().flat_map(move |child| {
         child.foreign_keys.iter().filter(move |key| key.target == id).map(move |key| (&**child, key))
     })
-}
-
-fn refuses(action: ReferentialAction) -> bool {
-    match action {
-        ReferentialAction::NoAction | ReferentialAction::Restrict => true,
-        ReferentialAction::Cascade | ReferentialAction::SetNull | ReferentialAction::SetDefault => false,
-    }
 }
 
 fn columns_of<'r>(relation: &'r Relation, ids: &[ColumnId]) -> Vec<&'r Column> {

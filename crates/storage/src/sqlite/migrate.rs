@@ -22,7 +22,7 @@ use super::connect::{Request, SqliteConnection};
 use super::copy::{self, CopyFault, CopyRows};
 use super::define::select_definition;
 use super::error::engine_error;
-use super::foreign_keys::reaches_triggers;
+use super::foreign_keys::may_fire;
 use super::functions::to_sql;
 use super::load::{self, Target, broken_reference, insert_rows};
 use super::procedure::write_statement;
@@ -444,13 +444,13 @@ impl<'a> Runner<'a> {
 
 /// Whether a statement may fire a trigger.
 fn fires(schema: &Schema, statement: &Statement) -> bool {
-    let (relation, acts) = match statement {
-        Statement::Insert { relation, .. } => (relation, false),
-        Statement::Update { relation, .. } | Statement::Delete { relation, .. } => (relation, true),
-        Statement::Select(_) => return false,
-    };
-    let relation = schema.relation(*relation);
-    triggers::any(relation) || (acts && reaches_triggers(schema, relation))
+    match statement {
+        Statement::Insert { relation, .. } => triggers::any(schema.relation(*relation)),
+        Statement::Update { relation, .. } | Statement::Delete { relation, .. } => {
+            may_fire(schema, schema.relation(*relation))
+        }
+        Statement::Select(_) => false,
+    }
 }
 
 /// Rows that need no database to be known.

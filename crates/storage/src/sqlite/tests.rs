@@ -8,7 +8,7 @@ use roadbed_plan::plan::{
 use roadbed_plan::query::{Resolution, RowsWanted};
 use roadbed_plan::schema::{
     Check, Column, ColumnId, DefaultValue, ForeignKey, Key, ReferentialAction, Relation, RelationId, RelationKind,
-    RowSecurity, Schema,
+    Schema,
 };
 use roadbed_plan::terms::{RowForm, Terms};
 use roadbed_plan::{Clock, DatabaseError, EngineError, Outcome, Session, Type, Value};
@@ -35,27 +35,9 @@ fn column(id: u16, name: &str, ty: Type) -> Column {
 }
 
 fn relation(id: RelationId, name: &str, columns: Vec<Column>) -> Relation {
-    Relation {
-        id,
-        schema: "public".into(),
-        name: name.into(),
-        kind: RelationKind::Table,
-        columns,
-        primary_key: Some(key(&format!("{name}_pkey"), &[1])),
-        unique: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        indexes: Vec::new(),
-        comment: None,
-        owner: "postgres".into(),
-        row_security: RowSecurity::default(),
-        policies: Vec::new(),
-        grants: Vec::new(),
-        definition: None,
-        triggers: Vec::new(),
-        security_invoker: false,
-        writable: true,
-    }
+    let primary_key = Some(key(&format!("{name}_pkey"), &[1]));
+    let relation = Relation::new(id, ("public".into(), name.to_owned()), RelationKind::Table, columns);
+    Relation { primary_key, owner: "postgres".into(), ..relation }
 }
 
 fn key(name: &str, columns: &[u16]) -> Key {
@@ -228,24 +210,8 @@ fn value_output(source: SourceId, id: u16, name: &str, ty: Type) -> Output {
     Output::Value { name: name.into(), expr: Expr::Column { source, column: ColumnId(id), ty } }
 }
 
-fn node(source: SourceId, relation: RelationId, outputs: Vec<Output>) -> Node {
-    Node {
-        source,
-        relation,
-        view: None,
-        call: None,
-        outputs,
-        joins: Vec::new(),
-        grouped: false,
-        condition: None,
-        order: Vec::new(),
-        limit: None,
-        offset: 0,
-    }
-}
-
 fn film_with_director() -> Node {
-    let child = node(SourceId(1), DIRECTORS, vec![value_output(SourceId(1), 2, "name", Type::Text)]);
+    let child = Node::new(SourceId(1), DIRECTORS, vec![value_output(SourceId(1), 2, "name", Type::Text)]);
     let embed = EmbedNode {
         name: "director".into(),
         many: false,
@@ -259,7 +225,7 @@ fn film_with_director() -> Node {
         value_output(SourceId::ROW, 2, "title", Type::Text),
         Output::Embed(embed),
     ];
-    node(SourceId::ROW, FILMS, outputs)
+    Node::new(SourceId::ROW, FILMS, outputs)
 }
 
 fn body(outcome: &Outcome) -> &str {
@@ -276,8 +242,8 @@ fn says(error: &DatabaseError, sqlstate: &str, message: &str, details: &str) {
 #[test]
 fn rows_come_out_as_json_with_their_embeds() {
     let world = World::seeded();
-    let mut directors = node(SourceId(1), DIRECTORS, vec![value_output(SourceId(1), 2, "name", Type::Text)]);
-    let titles = node(SourceId(2), FILMS, vec![value_output(SourceId(2), 2, "title", Type::Text)]);
+    let mut directors = Node::new(SourceId(1), DIRECTORS, vec![value_output(SourceId(1), 2, "name", Type::Text)]);
+    let titles = Node::new(SourceId(2), FILMS, vec![value_output(SourceId(2), 2, "title", Type::Text)]);
     let directors_source = directors.source;
     directors.outputs.push(Output::Embed(EmbedNode {
         name: "films".into(),

@@ -7,6 +7,7 @@ use super::arguments::Given;
 use crate::error::{DatabaseError, PlanError};
 use crate::expr::{Expr, FromItem, JoinKind, Select, SelectOutput, SessionValue, Source, SourceId};
 use crate::planner::Planner;
+use crate::schema::read_expr::substitute;
 use crate::schema::{Function, FunctionResult, Relation};
 use crate::value::{Type, Value};
 
@@ -139,19 +140,6 @@ fn nulls(row: &Relation) -> Select {
         expr: Expr::value(Value::Null, column.ty.clone()),
     };
     Select { outputs: row.columns.iter().map(null).collect(), ..Select::default() }
-}
-
-/// Puts the arguments in their places.
-fn substitute(expr: &mut Expr, arguments: &[Expr]) {
-    match expr {
-        Expr::Output { source: SourceId::ROW, index, .. } => {
-            let position = usize::try_from(*index).unwrap_or(usize::MAX);
-            if let Some(argument) = arguments.get(position) {
-                *expr = argument.clone();
-            }
-        }
-        other => other.for_each_child_mut(&mut |child| substitute(child, arguments)),
-    }
 }
 
 /// `current_user` within a `security definer` function is its owner.

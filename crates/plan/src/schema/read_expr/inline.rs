@@ -151,7 +151,8 @@ fn unless_null(args: Vec<Expr>, result: Expr) -> Expr {
     }
 }
 
-fn substitute(expr: &mut Expr, args: &[Expr]) {
+/// Puts the arguments in their places in a body.
+pub(crate) fn substitute(expr: &mut Expr, args: &[Expr]) {
     match expr {
         Expr::Output { source: SourceId::ROW, index, .. } => {
             let position = usize::try_from(*index).unwrap_or(usize::MAX);

@@ -28,7 +28,7 @@ use std::collections::BTreeSet;
 
 use pg_query::protobuf;
 
-pub(crate) use inline::is_plain;
+pub(crate) use inline::{is_plain, substitute};
 pub use variables::Sight;
 
 pub use functions::{AGGREGATES, FUNCTIONS, Kind, OPERATORS, Signature};

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::names::{self, strings};
 use super::{Fold, OWNER};
 use crate::expr::{Select, Statement};
-use crate::schema::{Column, ColumnId, DefaultPrivilegeObject, Key, Relation, RelationId, RelationKind, RowSecurity};
+use crate::schema::{Column, ColumnId, DefaultPrivilegeObject, Key, Relation, RelationId, RelationKind};
 use crate::value::Type;
 
 impl Fold<'_> {
@@ -96,28 +96,8 @@ impl Fold<'_> {
         }
         let grants = self.default_grants(DefaultPrivilegeObject::Tables, &schema);
         let id = self.schema_mut().new_relation_id();
-        let table = kind == RelationKind::Table;
-        Ok(Some(Relation {
-            id,
-            schema,
-            name,
-            kind,
-            columns: Vec::new(),
-            primary_key: None,
-            unique: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-            indexes: Vec::new(),
-            comment: None,
-            owner: OWNER.to_owned(),
-            row_security: RowSecurity::default(),
-            policies: Vec::new(),
-            grants,
-            definition: None,
-            triggers: Vec::new(),
-            security_invoker: false,
-            writable: table,
-        }))
+        let relation = Relation::new(id, (schema, name), kind, Vec::new());
+        Ok(Some(Relation { owner: OWNER.to_owned(), grants, ..relation }))
     }
 
     pub(super) fn create_table_as(&mut self, stmt: &pb::CreateTableAsStmt) -> Result<(), Fault> {

@@ -150,26 +150,15 @@ impl Fold {
         for (id, row) in (1..).zip(rows) {
             let mut fields = Fields::of(row);
             let oid = fields.take()?;
+            let (name, kind) = ((fields.take()?, fields.take()?), relation_kind(fields.take()?));
             let relation = Relation {
-                id: RelationId(id),
-                schema: fields.take()?,
-                name: fields.take()?,
-                kind: relation_kind(fields.take()?),
-                columns: Vec::new(),
-                primary_key: None,
-                unique: Vec::new(),
-                foreign_keys: Vec::new(),
-                checks: Vec::new(),
-                indexes: Vec::new(),
                 comment: fields.take()?,
                 owner: fields.take()?,
                 row_security: RowSecurity { enabled: fields.take()?, forced: fields.take()? },
-                policies: Vec::new(),
                 grants: self.take_grants(b'r', oid),
-                definition: None,
-                triggers: Vec::new(),
                 security_invoker: fields.take()?,
                 writable: fields.take()?,
+                ..Relation::new(RelationId(id), name, kind, Vec::new())
             };
             self.relations.insert(oid, relation);
         }

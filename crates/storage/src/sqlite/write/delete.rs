@@ -1,54 +1,36 @@
 //! Deletes. Rows that are to be answered are read before they go.
 
 use roadbed_plan::plan::{DeletePlan, ReturningPlan};
-use roadbed_plan::schema::Relation;
 use roadbed_plan::{DatabaseError, EngineError};
 
 use super::super::diagnose;
-use super::super::error::{engine_error, internal, is_constraint};
+use super::super::error::{engine_error, is_constraint, is_too_long_a_chain};
 use super::super::foreign_keys::{self, deferred};
-use super::super::triggers;
-use super::super::writer::execute;
-use super::{Target, Written, json_list, push_where, returning, rowid_name, rows, sql_name};
+use super::{Body, Target, Written, json_list, push_where, returning, rows};
 
 pub(super) fn delete(target: Target<'_>, plan: &DeletePlan) -> Result<Written, EngineError> {
-    if triggers::any(target.relation) || foreign_keys::reaches_triggers(target.schema, target.relation) {
+    if foreign_keys::may_fire(target.schema, target.relation) {
         let leaving = rows::before_delete(target, target.rowids(plan.condition.as_ref())?)?;
-        let body = match &plan.returning {
-            ReturningPlan::Rows(node) => Some(returning::rows(target, node, &leaving.rowids())?),
-            ReturningPlan::Nothing | ReturningPlan::Key(_) => None,
-        };
+        let body = body_of(target, plan, &leaving.rowids())?;
         return rows::delete(target, leaving).map(|written| Written { body, ..written });
     }
     if foreign_keys::shows_late(target.schema, target.relation) {
         if let Some(error) = explain(target, plan)? {
             return Err(error.into());
         }
-        undo(target)?;
+        target.undo()?;
     }
-    let deleted = match &plan.returning {
-        ReturningPlan::Rows(node) => {
-            let rowids = target.rowids(plan.condition.as_ref())?;
-            let body = returning::rows(target, node, &rowids)?;
-            delete_these(target, &rowids).map(|()| Written {
-                rows: rowids.len() as u64,
-                body: Some(body),
-                ..Written::default()
-            })
-        }
-        // SQLite does not count a row that has gone with another one before its turn came.
-        ReturningPlan::Nothing | ReturningPlan::Key(_)
-            if foreign_keys::reaches_itself(target.schema, target.relation) =>
-        {
-            let rowids = target.rowids(plan.condition.as_ref())?;
-            delete_these(target, &rowids).map(|()| Written { rows: rowids.len() as u64, ..Written::default() })
-        }
-        ReturningPlan::Nothing | ReturningPlan::Key(_) => {
-            delete_where(target, plan)?.map(|rows| Written { rows, ..Written::default() })
-        }
+    let answers = matches!(plan.returning, ReturningPlan::Rows(_));
+    // SQLite does not count a row that has gone with another one before its turn came.
+    let deleted = if answers || foreign_keys::reaches_itself(target.schema, target.relation) {
+        let rowids = target.rowids(plan.condition.as_ref())?;
+        let body = body_of(target, plan, &rowids)?;
+        delete_these(target, &rowids).map(|()| Written { rows: rowids.len() as u64, body, ..Written::default() })
+    } else {
+        delete_where(target, plan)?.map(|rows| Written { rows, ..Written::default() })
     };
     deleted.or_else(|cause| {
-        if is_too_deep(&cause) {
+        if is_too_long_a_chain(&cause) {
             return delete_from_the_leaves(target, plan);
         }
         if !is_constraint(&cause) {
@@ -57,6 +39,14 @@ pub(super) fn delete(target: Target<'_>, plan: &DeletePlan) -> Result<Written, E
         let found = explain(target, plan)?;
         Err(found.unwrap_or_else(|| diagnose::by_message(target, &cause)).into())
     })
+}
+
+/// The rows as they are answered, read before they go.
+fn body_of(target: Target<'_>, plan: &DeletePlan, rowids: &[i64]) -> Result<Option<Body>, EngineError> {
+    match &plan.returning {
+        ReturningPlan::Rows(node) => returning::rows(target, node, rowids).map(Some),
+        ReturningPlan::Nothing | ReturningPlan::Key(_) => Ok(None),
+    }
 }
 
 fn delete_where(target: Target<'_>, plan: &DeletePlan) -> Result<rusqlite::Result<u64>, EngineError> {
@@ -75,20 +65,11 @@ fn delete_these(target: Target<'_>, rowids: &[i64]) -> rusqlite::Result<()> {
     statement.execute([json_list(rowids)]).map(|_| ())
 }
 
-/// Whether SQLite gave up on a chain of cascades. Its own limit is a thousand; PostgreSQL has none.
-fn is_too_deep(error: &rusqlite::Error) -> bool {
-    matches!(error, rusqlite::Error::SqliteFailure(_, Some(message)) if message.contains("nested too deep")
-        || message.contains("levels of trigger recursion"))
-}
-
 /// Deletes again what SQLite could not, each row after those that go with it.
 fn delete_from_the_leaves(target: Target<'_>, plan: &DeletePlan) -> Result<Written, EngineError> {
-    undo(target)?;
+    target.undo()?;
     let rowids = target.rowids(plan.condition.as_ref())?;
-    let body = match &plan.returning {
-        ReturningPlan::Rows(node) => Some(returning::rows(target, node, &rowids)?),
-        ReturningPlan::Nothing | ReturningPlan::Key(_) => None,
-    };
+    let body = body_of(target, plan, &rowids)?;
     match delete_all(target, &rowids)? {
         Some(error) => Err(error.into()),
         None => Ok(Written { rows: rowids.len() as u64, body, ..Written::default() }),
@@ -101,31 +82,18 @@ fn delete_all(target: Target<'_>, rowids: &[i64]) -> Result<Option<DatabaseError
     deferred(target.request, || {
         let mut leaves_first = doomed.descendants.iter().rev();
         let deleted = leaves_first
-            .try_for_each(|(relation, rowid)| delete_one(target, relation, *rowid))
+            .try_for_each(|(relation, rowid)| Target { relation, ..target }.delete_row(*rowid).map(drop))
             .and_then(|()| delete_these(target, rowids));
         match deleted {
             Ok(_) => foreign_keys::violated(target, &doomed.touched),
-            Err(cause) if is_constraint(&cause) => {
-                let found = foreign_keys::restricted(target, &doomed.touched)?;
-                Ok(found.or_else(|| Some(diagnose::by_message(target, &cause))))
-            }
-            Err(cause) => Err(engine_error(cause)),
+            Err(cause) => foreign_keys::why_kept(target, &doomed.touched, cause).map(Some),
         }
     })
 }
 
-fn delete_one(target: Target<'_>, relation: &Relation, rowid: i64) -> rusqlite::Result<()> {
-    let sql = format!("delete from {} where {} = ?1", sql_name(relation), rowid_name(relation));
-    target.request.connection.sql.prepare_cached(&sql)?.execute([rowid]).map(|_| ())
-}
-
-fn undo(target: Target<'_>) -> Result<(), EngineError> {
-    execute(target.request.connection, "rollback to request").map_err(internal)
-}
-
 /// Undoes what the request did and finds the row that something still refers to.
 fn explain(target: Target<'_>, plan: &DeletePlan) -> Result<Option<DatabaseError>, EngineError> {
-    undo(target)?;
+    target.undo()?;
     let rowids = target.rowids(plan.condition.as_ref())?;
     delete_all(target, &rowids)
 }

@@ -23,6 +23,7 @@ use super::error::{engine_error, internal, is_constraint};
 use super::read::{Stored, check_rows};
 use super::sequences::sequence_of;
 use super::triggers::{self, Pending};
+use super::writer::execute;
 
 use crate::sql::{Dialect, Mode, Param, Renderer, quote_identifier, table_name};
 pub(super) use insert::insert_with;
@@ -139,6 +140,17 @@ impl<'a> Target<'a> {
     /// The table's name as statements write it.
     pub(super) fn table(&self) -> String {
         sql_name(self.relation)
+    }
+
+    /// Takes back what the request did.
+    fn undo(&self) -> Result<(), EngineError> {
+        execute(self.request.connection, "rollback to request").map_err(internal)
+    }
+
+    /// Deletes one row, and says how many there were.
+    fn delete_row(&self, rowid: i64) -> rusqlite::Result<usize> {
+        let sql = format!("delete from {} where {} = ?1", self.table(), self.rowid());
+        self.request.connection.sql.prepare_cached(&sql)?.execute([rowid])
     }
 
     /// A name of the rowid that none of the columns has taken.

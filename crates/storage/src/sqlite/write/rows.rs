@@ -7,7 +7,6 @@ use roadbed_plan::schema::{ColumnId, ReferentialAction, Relation, TriggerEvent, 
 use roadbed_plan::{EngineError, Value};
 
 use super::super::diagnose;
-use super::super::error::{engine_error, is_constraint};
 use super::super::foreign_keys::{self, Touched, deferred};
 use super::super::triggers::{self, Pending, RowEvent};
 use super::{Candidate, Target, Written, update};
@@ -123,17 +122,13 @@ pub(in super::super) fn delete(target: Target<'_>, leaving: Leaving) -> Result<W
             let followers = Followers::of_delete(target, rowid, &doomed.descendants)?;
             let mut leaves_first = doomed.descendants.iter().rev();
             let gone = leaves_first
-                .try_for_each(|(relation, rowid)| delete_one(target, relation, *rowid).map(drop))
-                .and_then(|()| delete_one(target, target.relation, rowid));
+                .try_for_each(|(relation, rowid)| Target { relation, ..target }.delete_row(*rowid).map(drop))
+                .and_then(|()| target.delete_row(rowid));
             touched.extend(doomed.touched);
             match gone {
                 Ok(0) => continue,
                 Ok(_) => {}
-                Err(cause) if is_constraint(&cause) => {
-                    let found = foreign_keys::restricted(target, &touched)?;
-                    return Err(found.unwrap_or_else(|| diagnose::by_message(target, &cause)).into());
-                }
-                Err(cause) => return Err(engine_error(cause)),
+                Err(cause) => return Err(foreign_keys::why_kept(target, &touched, cause)?.into()),
             }
             written.rows += 1;
             if triggers::follow_rows(target.relation, TriggerEvent::Delete) {
@@ -145,12 +140,6 @@ pub(in super::super) fn delete(target: Target<'_>, leaving: Leaving) -> Result<W
         foreign_keys::violated(target, &touched)?.map_or(Ok(()), |error| Err(error.into()))
     })?;
     Ok(written)
-}
-
-fn delete_one(target: Target<'_>, relation: &Relation, rowid: i64) -> rusqlite::Result<usize> {
-    let target = Target { relation, ..target };
-    let sql = format!("delete from {} where {} = ?1", target.table(), target.rowid());
-    target.request.connection.sql.prepare_cached(&sql)?.execute([rowid])
 }
 
 /// Rows of tables with triggers that an action of a foreign key is about to change.
@@ -191,7 +180,7 @@ impl<'s> Followers<'s> {
         let mut followers = Self::default();
         for (child, key, rows) in foreign_keys::followers(target, target.relation, rowid)? {
             let moves = key.target_columns.iter().any(|id| columns.contains(id));
-            if moves && changes_child(key.on_update) {
+            if moves && key.on_update.changes_rows() {
                 for row in rows {
                     followers.add(target, (child, row), &key.columns)?;
                 }
@@ -247,13 +236,6 @@ impl<'s> Followers<'s> {
             pending.others.push((row.relation.id, row.columns, event));
         }
         Ok(())
-    }
-}
-
-fn changes_child(action: ReferentialAction) -> bool {
-    match action {
-        ReferentialAction::Cascade | ReferentialAction::SetNull | ReferentialAction::SetDefault => true,
-        ReferentialAction::NoAction | ReferentialAction::Restrict => false,
     }
 }
 

@@ -4,7 +4,7 @@
 use roadbed_plan::Value;
 use roadbed_plan::expr::Expr;
 use roadbed_plan::plan::{EmbedNode, Link, Node, Output, ReturningPlan};
-use roadbed_plan::schema::{ColumnId, ReferentialAction, Relation, RelationId, Schema};
+use roadbed_plan::schema::{ColumnId, Relation, RelationId, Schema};
 
 use super::Target;
 
@@ -30,7 +30,7 @@ fn changed(schema: &Schema, relation: &Relation) -> Vec<RelationId> {
     while let Some(parent) = found.get(next).copied() {
         next += 1;
         for child in schema.relations.values().filter(|child| !found.contains(&child.id)).collect::<Vec<_>>() {
-            if child.foreign_keys.iter().any(|key| key.target == parent && acts(key.on_update)) {
+            if child.foreign_keys.iter().any(|key| key.target == parent && key.on_update.changes_rows()) {
                 found.push(child.id);
             }
         }
@@ -42,16 +42,9 @@ fn changed(schema: &Schema, relation: &Relation) -> Vec<RelationId> {
 fn changes_itself(relation: &Relation, columns: &[ColumnId]) -> bool {
     relation.foreign_keys.iter().any(|key| {
         key.target == relation.id
-            && acts(key.on_update)
+            && key.on_update.changes_rows()
             && key.target_columns.iter().any(|column| columns.contains(column))
     })
-}
-
-fn acts(action: ReferentialAction) -> bool {
-    match action {
-        ReferentialAction::NoAction | ReferentialAction::Restrict => false,
-        ReferentialAction::Cascade | ReferentialAction::SetNull | ReferentialAction::SetDefault => true,
-    }
 }
 
 /// Looks for relations that a write changes.

@@ -6,11 +6,8 @@ use roadbed_plan::plan::{Cell, ReturningPlan, RowCheck, UpdatePlan};
 use roadbed_plan::schema::ColumnId;
 
 use super::super::diagnose;
-use super::super::error::internal;
 use super::super::foreign_keys::{self, Touched, deferred};
 use super::super::read::Stored;
-use super::super::triggers;
-use super::super::writer::execute;
 use super::{
     Body, Candidate, Refusal, Target, Written, failed_check, push_default, push_placeholder, push_returning,
     push_where, reads_tables, returning, rows, snapshot, step_returning, values_of,
@@ -37,7 +34,7 @@ pub(super) fn update(target: Target<'_>, plan: &UpdatePlan) -> Result<Written, E
         return Ok(Written::default());
     }
     diagnose::check_domains(target, &plan.columns, values_of(&plan.row)?)?;
-    if triggers::any(target.relation) || foreign_keys::reaches_triggers(target.schema, target.relation) {
+    if foreign_keys::may_fire(target.schema, target.relation) {
         let rowids = target.rowids(plan.condition.as_ref())?;
         let own = |(id, cell): &(ColumnId, &Cell)| (*id, (*cell).clone());
         let change = |rowid| rows::Change { rowid, cells: cells.iter().map(own).collect() };
@@ -47,7 +44,7 @@ pub(super) fn update(target: Target<'_>, plan: &UpdatePlan) -> Result<Written, E
         if let Some(error) = explain(target, plan, &cells)? {
             return Err(error);
         }
-        undo(target)?;
+        target.undo()?;
     }
     let before = reads_tables(&plan.checks);
     if before {
@@ -176,13 +173,9 @@ fn bind_cells(statement: &mut rusqlite::Statement<'_>, cells: &Cells<'_>) -> rus
     Ok(())
 }
 
-fn undo(target: Target<'_>) -> Result<(), EngineError> {
-    execute(target.request.connection, "rollback to request").map_err(internal)
-}
-
 /// Undoes what the request did and repeats it row by row, until a row fails as it does in PostgreSQL.
 fn explain(target: Target<'_>, plan: &UpdatePlan, cells: &Cells<'_>) -> Result<Option<EngineError>, EngineError> {
-    undo(target)?;
+    target.undo()?;
     deferred(target.request, || find_failing_row(target, plan.condition.as_ref(), cells, &plan.checks))
 }
 

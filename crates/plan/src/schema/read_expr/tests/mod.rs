@@ -11,7 +11,7 @@ use super::{AGGREGATES, ExprError, FUNCTIONS, OPERATORS, Resolver, Scope};
 use crate::expr::{Expr, SourceId};
 use crate::schema::{
     Column, ColumnId, DefaultValue, Function, FunctionArg, FunctionResult, Key, Relation, RelationId, RelationKind,
-    RowSecurity, Schema, Volatility,
+    Schema, Volatility,
 };
 use crate::value::{DomainType, EnumType, Type};
 use show::Shown;
@@ -45,27 +45,9 @@ fn column(id: u16, name: &str, ty: Type) -> Column {
 fn table(id: u32, name: &str, columns: Vec<Column>) -> Relation {
     let key =
         Key { name: format!("{name}_pkey"), columns: vec![ColumnId(1)], nulls_not_distinct: false, deferrable: false };
-    Relation {
-        id: RelationId(id),
-        schema: "public".into(),
-        name: name.into(),
-        kind: RelationKind::Table,
-        columns,
-        primary_key: Some(key),
-        unique: Vec::new(),
-        foreign_keys: Vec::new(),
-        checks: Vec::new(),
-        indexes: Vec::new(),
-        comment: None,
-        owner: "postgres".into(),
-        row_security: RowSecurity::default(),
-        policies: Vec::new(),
-        grants: Vec::new(),
-        definition: None,
-        triggers: Vec::new(),
-        security_invoker: false,
-        writable: true,
-    }
+    let name = ("public".into(), name.to_owned());
+    let relation = Relation::new(RelationId(id), name, RelationKind::Table, columns);
+    Relation { primary_key: Some(key), owner: "postgres".into(), ..relation }
 }
 
 fn mood() -> Type {
