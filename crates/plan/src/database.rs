@@ -11,8 +11,8 @@ use crate::engine::{Engine, EngineError, MigrationError, Outcome, ProbedRow};
 use crate::error::PlanError;
 use crate::plan::{Plan, Work};
 use crate::planner::{self, Explanation, Limits, Probe, RelationUses};
-use crate::query::{Query, Target};
-use crate::schema::Schema;
+use crate::query::{Arguments, Query, Target};
+use crate::schema::{Handlers, Schema, Volatility};
 use crate::session::Session;
 use crate::terms;
 use crate::transaction::{Failure, Finished, Place, Planned, Script, Terms, Transaction};
@@ -174,6 +174,24 @@ impl Database {
     pub fn may_change_data(&self, session: &Session, query: &Query) -> Result<bool, PlanError> {
         let schema = self.schema.load_full();
         planner::may_change_data(&schema, self.engine.capabilities(), &self.limits, (session, query))
+    }
+
+    /// What can be made of the answer to a call, beside the usual forms; and whether it is a query that may be explained
+    /// without running anything. Nothing of either where no function is meant.
+    pub fn call_offer(&self, target: &Target, arguments: &Arguments) -> (Handlers, bool) {
+        let schema = self.schema.load();
+        match planner::function_meant(&schema, &self.limits.schemas, (target, arguments)) {
+            Ok(function) => {
+                let is_query = function.language == "sql" && function.volatility != Volatility::Volatile;
+                (schema.media_handlers_of_function(function, &self.limits.schemas), is_query)
+            }
+            Err(_) => (Handlers::default(), true),
+        }
+    }
+
+    /// What can be made of rows of a relation, beside the usual forms.
+    pub fn relation_offer(&self, target: &Target) -> Handlers {
+        self.schema.load().media_handlers_of((&target.schema, &target.name), &self.limits.schemas)
     }
 
     /// Whether `error` came of a plan over a schema, of `version`, that migrations have replaced meanwhile.

@@ -22,10 +22,12 @@ pub enum RowForm {
     Json,
     /// A line of names when there are rows, then a line for each row, quoted as PostgreSQL quotes the fields of a row.
     Csv,
-    /// A GeoJSON collection of features, as PostGIS makes it.
-    GeoJson,
+    /// A GeoJSON collection of features, as PostGIS makes it, which is in this schema.
+    GeoJson(String),
     /// What an aggregate function of the database makes of the rows.
     Handled(Handler),
+    /// The one value that a function gives, as it is: bytes, or else its text.
+    Bare,
 }
 
 /// An aggregate function that makes an answer out of rows.

@@ -98,10 +98,15 @@ fn called(outcome: Outcome, reply: &Reply, headers: &mut HeaderMap) -> (StatusCo
 
 /// What a function returned: an array, or the one thing in it.
 fn answer_of(outcome: Outcome, reply: &Reply) -> Bytes {
-    match outcome.shape {
-        Shape::Rows | Shape::Values => in_form(outcome.body, reply),
-        Shape::Row | Shape::Value if outcome.body.len() > 2 => outcome.body.slice(1..outcome.body.len() - 1),
-        Shape::Row | Shape::Value | Shape::Nothing => Bytes::from_static(b"null"),
+    let one = || match outcome.body.len() {
+        0..=2 => Bytes::from_static(b"null"),
+        length => outcome.body.slice(1..length - 1),
+    };
+    match (&reply.media, outcome.shape) {
+        (Media::Csv | Media::Plan { .. } | Media::Handled { .. }, _)
+        | (Media::Json(_) | Media::Object(_), Shape::Rows | Shape::Values) => in_form(outcome.body, reply),
+        (Media::Json(Nulls::Kept) | Media::Object(Nulls::Kept), Shape::Row | Shape::Value | Shape::Nothing) => one(),
+        (Media::Json(Nulls::Stripped) | Media::Object(Nulls::Stripped), _) => strip_nulls(&one()).into(),
     }
 }
 
@@ -158,7 +163,7 @@ fn in_form(body: Bytes, reply: &Reply) -> Bytes {
     match reply.media {
         Media::Csv if nothing => Bytes::from_static(b"\n"),
         Media::Json(_) | Media::Object(_) if nothing => Bytes::from_static(b"[]"),
-        Media::Json(Nulls::Kept) | Media::Csv | Media::GeoJson | Media::Plan { .. } | Media::Handled { .. } => body,
+        Media::Json(Nulls::Kept) | Media::Csv | Media::Plan { .. } | Media::Handled { .. } => body,
         Media::Json(Nulls::Stripped) => strip_nulls(&body).into(),
         Media::Object(Nulls::Kept) => body.slice(1..body.len() - 1),
         Media::Object(Nulls::Stripped) => strip_nulls(&body[1..body.len() - 1]).into(),

@@ -69,7 +69,11 @@ async fn relation(State(rest): State<Arc<Rest>>, Extension(session): Extension<S
     let head = request.method() == Method::HEAD;
     let mut timing = Timing::default();
     let answer = answer(&rest, &session, request, &mut timing).await;
-    let mut answer = answer.unwrap_or_else(|error| refused(&rest, &session, &error));
+    finished(&rest, answer.unwrap_or_else(|error| refused(&rest, &session, &error)), (&timing, head))
+}
+
+/// With what every answer has.
+fn finished(rest: &Rest, mut answer: Response, (timing, head): (&Timing, bool)) -> Response {
     answer.headers_mut().append(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
     if rest.settings.server_timing
         && let Ok(value) = HeaderValue::try_from(timing.text())
@@ -87,7 +91,7 @@ async fn answer(rest: &Rest, session: &Session, request: Request, timing: &mut T
     }
     let began = Instant::now();
     let (parts, body) = read_in_body::unpacked(parts, body)?;
-    let wanted = parse::request_with(&rest.settings, &parts, body.clone(), |target| offer(rest, target))?;
+    let wanted = parse::request_with(&rest.settings, &parts, body.clone(), |target, verb| offer(rest, target, verb))?;
     timing.parse = began.elapsed();
     if wanted.reply.verb != Verb::Read {
         let care = Care::of(&rest.settings, &parts)?;
@@ -125,7 +129,7 @@ pub(super) fn refuse_with_care(settings: &RestSettings, reply: &parse::Reply) ->
 fn terms(settings: &RestSettings, reply: &parse::Reply) -> Terms {
     let explain: Option<Explain> = match &reply.media {
         Media::Plan { explain, .. } => Some(explain.clone()),
-        Media::Json(_) | Media::Object(_) | Media::Csv | Media::GeoJson | Media::Handled { .. } => None,
+        Media::Json(_) | Media::Object(_) | Media::Csv | Media::Handled { .. } => None,
     };
     Terms {
         form: reply.media.form(),
@@ -145,13 +149,17 @@ fn has_key(rest: &Rest, query: &roadbed_plan::Query) -> bool {
 }
 
 /// The forms of answers that a relation has beside the usual ones.
-fn offer(rest: &Rest, target: &Target) -> Offer {
-    let plans = match (rest.settings.plan_enabled, rest.database.engine().capabilities().explains_all) {
-        (false, _) => PlanOffer::None,
-        (true, true) => PlanOffer::TextAndJson,
-        (true, false) => PlanOffer::Text,
-    };
-    Offer { plans, handlers: rest.database.schema().media_handlers_of(&target.schema, &target.name) }
+fn offer(rest: &Rest, target: &Target, verb: Verb) -> Offer {
+    Offer { plans: plans(rest, verb == Verb::Read), handlers: rest.database.relation_offer(target) }
+}
+
+/// Which plans are told; engines that tell only those of reads would carry out what else they are asked for.
+fn plans(rest: &Rest, is_read: bool) -> PlanOffer {
+    match (rest.settings.plan_enabled, rest.database.engine().capabilities().explains_all, is_read) {
+        (false, _, _) | (true, false, false) => PlanOffer::None,
+        (true, true, _) => PlanOffer::TextAndJson,
+        (true, false, true) => PlanOffer::Text,
+    }
 }
 
 /// The methods that the relation has a use for.
@@ -196,14 +204,21 @@ async fn root() -> Response {
 
 async fn function(State(rest): State<Arc<Rest>>, Extension(session): Extension<Session>, request: Request) -> Response {
     let head = request.method() == Method::HEAD;
-    let answer = call(&rest, &session, request).await.unwrap_or_else(|error| refused(&rest, &session, &error));
-    if head { answer.map(|_| Body::empty()) } else { answer }
+    let mut timing = Timing::default();
+    let answer = call(&rest, &session, request, &mut timing).await;
+    finished(&rest, answer.unwrap_or_else(|error| refused(&rest, &session, &error)), (&timing, head))
 }
 
-async fn call(rest: &Rest, session: &Session, request: Request) -> Result<Response, RestError> {
+async fn call(rest: &Rest, session: &Session, request: Request, timing: &mut Timing) -> Result<Response, RestError> {
+    timing.jwt = request.extensions().get::<JwtTime>().map_or(Duration::ZERO, |time| time.0);
     let options = request.method() == Method::OPTIONS;
     let (parts, body) = read(request).await?;
-    let wanted = parse::call(&rest.settings, &parts, body.clone())?;
+    let began = Instant::now();
+    let wanted = parse::call_with(&rest.settings, &parts, body.clone(), |target, arguments| {
+        let (handlers, is_query) = rest.database.call_offer(target, arguments);
+        Offer { plans: plans(rest, is_query), handlers }
+    })?;
+    timing.parse = began.elapsed();
     if options {
         let volatile = rest.database.may_change_data(session, &wanted.query).map_err(RestError::Plan)?;
         let allowed = if volatile { ALLOWED_VOLATILE } else { ALLOWED_STABLE };
@@ -219,7 +234,11 @@ async fn call(rest: &Rest, session: &Session, request: Request) -> Result<Respon
     let Wanted { query, reply } = wanted;
     let ran = rest.database.run_on(session, query, terms(&rest.settings, &reply)).await;
     let ran = ran.map_err(|error| RestError::of_run(error, reply.rows_wanted, reply.verb))?;
-    Ok(respond::response(ran.outcome, &reply)?.map(Body::from))
+    (timing.plan, timing.transaction) = (ran.planning, ran.transaction);
+    let began = Instant::now();
+    let answer = respond::response(ran.outcome, &reply)?;
+    timing.response = began.elapsed();
+    Ok(answer.map(Body::from))
 }
 
 async fn batch(State(rest): State<Arc<Rest>>, Extension(session): Extension<Session>, request: Request) -> Response {

@@ -5,6 +5,8 @@ mod body;
 mod computed;
 mod overload;
 
+pub(crate) use overload::function_meant;
+
 use crate::error::{DatabaseError, PlanError};
 use crate::expr::Expr;
 use crate::plan::{CallPlan, Node, Shape};

@@ -35,6 +35,7 @@ use crate::terms::Terms;
 
 pub use access::{AccessRow, access_table, may_read};
 pub use access_changes::{AccessChange, Direction, access_changes};
+pub(crate) use call::function_meant;
 pub use explain::{
     Explanation, Gate, GatePolicy, Probe, ProbedRows, RightExplained, RowProbe, RowTest, RowsTested, explain,
 };

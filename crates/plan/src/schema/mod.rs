@@ -6,6 +6,7 @@
 mod access;
 pub mod diff;
 pub mod lint;
+mod media;
 pub mod read_expr;
 pub mod read_plpgsql;
 pub mod read_sql;
@@ -16,12 +17,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use access::{DefaultPrivilege, DefaultPrivilegeObject, Grant, Grantee, Policy, PolicyCommand, Privilege, Role};
-
+pub use media::{ANY as ANY_MEDIA, Handlers, MediaHandler, is_media_type};
 pub use triggers::{Trigger, TriggerEvent, TriggerLevel, TriggerTiming};
 pub use views::{ViewedKey, Views};
 
 use crate::expr::{Expr, Select};
-use crate::terms::RowForm;
 use crate::value::{DomainType, EnumType, Type};
 
 /// A table's or view's identity, for as long as the schema lives.
@@ -59,16 +59,6 @@ pub struct Schema {
     /// What has the body of a `language sql` function in it, by the function's schema and signature. Only the fold of
     /// migrations keeps it.
     pub calls: BTreeSet<((String, String), read_sql::Object)>,
-}
-
-/// A media type, and what makes it of the rows of a relation, or of any rows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MediaHandler {
-    /// `text/html`; `*/*` stands for every type.
-    pub media: String,
-    /// The schema and name of the relation that it is for.
-    pub relation: Option<(String, String)>,
-    pub form: RowForm,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -293,16 +283,6 @@ pub enum Volatility {
 }
 
 impl Schema {
-    /// What there is for rows of this relation; what is made for it alone goes before the rest.
-    pub fn media_handlers_of(&self, schema: &str, name: &str) -> Vec<(String, RowForm)> {
-        let is_own = |handler: &&MediaHandler| {
-            handler.relation.as_ref().is_some_and(|(of, relation)| of == schema && relation == name)
-        };
-        let own = self.media_handlers.iter().filter(is_own);
-        let general = self.media_handlers.iter().filter(|handler| handler.relation.is_none());
-        own.chain(general).map(|handler| (handler.media.clone(), handler.form.clone())).collect()
-    }
-
     pub fn relation(&self, id: RelationId) -> &Relation {
         let found = self.relations.get(&id).or_else(|| self.rows.get(&id));
         found.expect("a relation's id outlives nothing that refers to it")

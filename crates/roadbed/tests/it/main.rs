@@ -1,6 +1,6 @@
 //! The whole program through its HTTP door, on every engine.
 //!
-//! [`attacker`] looks for ways around; [`cases`] plays the files of `tests/cases`; [`harness`] makes the worlds that
+//! [`attacker`] looks for ways around; [`cases`] plays the files of `tests/cases`; [`geo`] asks for GeoJSON; [`harness`] makes the worlds that
 //! they and all other tests ask; [`oracle`] compares the engines on random input; [`rules`] holds what ARCHITECTURE.md
 //! promises; [`schema`] plays the files of `tests/stories`: migrations with rows and requests between them.
 
@@ -9,6 +9,7 @@ mod browser;
 mod cases;
 mod clients;
 mod crash;
+mod geo;
 mod harness;
 mod injection;
 mod live;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use roadbed_plan::engine::ResponseWishes;
 use roadbed_plan::plan::{CallPlan, Node, ReturningPlan, Work};
 use roadbed_plan::query::{Count, RowsWanted};
-use roadbed_plan::terms::{Explain, ExplainFormat, Handler, RowForm};
+use roadbed_plan::terms::{Explain, ExplainFormat, RowForm};
 use roadbed_plan::{DatabaseError, EngineError, Outcome, Schema, Session, Terms};
 
 use super::connect::search_path;
@@ -19,8 +19,8 @@ use super::error::{engine_error, is_away, may_be_stale, unavailable};
 use super::pool::Pool;
 use super::write;
 use crate::sql::{
-    Dialect, Mode, Param, Rendered, RenderedNode, RenderedOutput, Renderer, quote_identifier, render_call,
-    render_count, render_node,
+    Dialect, Mode, Param, Rendered, RenderedNode, RenderedOutput, Renderer, features, handled, quote_identifier,
+    render_call, render_count, render_node,
 };
 
 use flight::{Failure, fly};
@@ -63,8 +63,9 @@ pub(super) enum Reading {
     Explained,
     /// The fields of the first row, as text.
     Fields,
-    /// One row: how many rows its second field has as JSON, and how many there are.
-    Called,
+    /// One row: how many rows its second field is made of, which is lines where there are names for the first, and how
+    /// many there are.
+    Called { names: Option<String> },
     /// Only how many there are.
     Tally,
 }
@@ -266,7 +267,7 @@ fn statements_of(question: Question<'_>, bounds: &Bounds<'_>) -> Result<Option<V
         Work::Insert(plan) => Some(write::insert(schema, plan, &terms.form)?),
         Work::Update(plan) => write::update(schema, plan, &terms.form)?,
         Work::Delete(plan) => Some(write::delete(schema, plan, &terms.form)),
-        Work::Call(plan) => Some(vec![call(schema, plan)?]),
+        Work::Call(plan) => Some(vec![call(schema, plan, &terms.form)?]),
     };
     let explained = |statements: Vec<Asked>, explain| {
         statements.into_iter().take(1).map(|asked| explained(asked, explain)).collect()
@@ -277,10 +278,11 @@ fn statements_of(question: Question<'_>, bounds: &Bounds<'_>) -> Result<Option<V
     })
 }
 
-fn call(schema: &Schema, plan: &CallPlan) -> Result<Asked, EngineError> {
+fn call(schema: &Schema, plan: &CallPlan, form: &RowForm) -> Result<Asked, EngineError> {
     let missing = || EngineError::Internal { reason: "a call without arguments for the engine".into() };
-    let rendered = render_call(schema, plan, plan.node.call.as_deref().ok_or_else(missing)?);
-    Ok(Asked { sql: rendered.sql, params: rendered.params, reading: Reading::Called })
+    let (rendered, names) = render_call(schema, plan, (plan.node.call.as_deref().ok_or_else(missing)?, form));
+    let names = (*form == RowForm::Csv).then(|| names.join(","));
+    Ok(Asked { sql: rendered.sql, params: rendered.params, reading: Reading::Called { names } })
 }
 
 fn explained(asked: Asked, explain: &Explain) -> Asked {
@@ -339,20 +341,15 @@ pub(super) fn rows_in_form(
     (from, form): (Option<&str>, &RowForm),
 ) -> Reading {
     match form {
-        RowForm::Json => Reading::Objects(objects(renderer.node(node, from).0)),
+        // What a function gives by itself is offered for calls only.
+        RowForm::Json | RowForm::Bare => Reading::Objects(objects(renderer.node(node, from).0)),
         RowForm::Csv => Reading::Lines(renderer.node_as(node, from, "(\"row\".*)::text").join(",")),
-        RowForm::GeoJson => {
-            let what = "json_build_object('type', 'FeatureCollection', 'features', \
-                coalesce(json_agg(st_asgeojson(\"row\".*)::json), '[]'))::text, count(*)";
-            renderer.node_as(node, from, what);
+        RowForm::GeoJson(schema) => {
+            renderer.node_as(node, from, &format!("{}, count(*)", features(schema, "\"row\".*")));
             Reading::Whole
         }
-        RowForm::Handled(Handler { schema, name, relation }) => {
-            let cast = relation.as_ref().map_or_else(String::new, |(schema, name)| {
-                format!("::{}.{}", quote_identifier(schema), quote_identifier(name))
-            });
-            let function = format!("{}.{}", quote_identifier(schema), quote_identifier(name));
-            renderer.node_as(node, from, &format!("{function}((\"row\".*){cast}), count(*)"));
+        RowForm::Handled(handler) => {
+            renderer.node_as(node, from, &format!("{}, count(*)", handled(handler, "\"row\".*")));
             Reading::Whole
         }
     }

@@ -4,6 +4,7 @@
 
 mod fold;
 mod functions;
+mod media;
 mod rules;
 mod types;
 
@@ -150,7 +151,7 @@ const RULES: &str = concat!(
 );
 
 /// In the order in which `fold` takes them.
-const QUERIES: [&str; 14] = [
+const QUERIES: [&str; 16] = [
     NAMESPACES,
     ROLES,
     MEMBERS,
@@ -165,6 +166,8 @@ const QUERIES: [&str; 14] = [
     SEQUENCES,
     FUNCTIONS,
     RULES,
+    media::AGGREGATES,
+    media::POSTGIS,
 ];
 
 /// Reads everything that is the user's, whichever role may see it.

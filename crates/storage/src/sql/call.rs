@@ -1,9 +1,10 @@
-//! Calls that PostgreSQL makes itself. The answer is one row: how many rows were taken, the rows as JSON, and how
+//! Calls that PostgreSQL makes itself. The answer is one row: how many rows were taken, what is made of them, and how
 //! many there are; the function runs once, whatever is counted.
 
 use roadbed_plan::plan::{CallPlan, EngineArgument, EngineArguments, EngineCall, Shape};
 use roadbed_plan::query::Count;
 use roadbed_plan::schema::{Function, Schema};
+use roadbed_plan::terms::{Handler, RowForm};
 
 use super::dialect::{Dialect, quote_identifier};
 use super::postgres::type_name;
@@ -15,28 +16,72 @@ const CALLED: &str = "\"roadbed called\"";
 /// The name of the arguments that come in a JSON body.
 const BODY: &str = "\"roadbed body\"";
 
-/// The statement that makes the call of `plan`.
-pub(crate) fn render_call(schema: &Schema, plan: &CallPlan, call: &EngineCall) -> Rendered {
+/// The statement that makes the call of `plan`, and the names of what it takes of each row.
+pub(crate) fn render_call(
+    schema: &Schema,
+    plan: &CallPlan,
+    (call, form): (&EngineCall, &RowForm),
+) -> (Rendered, Vec<String>) {
     let mut renderer = Renderer::new(schema, Dialect::Postgres, Mode::Statement);
     renderer.push(&format!("with {CALLED} as materialized (select "));
     renderer.push("called.* from ");
     renderer.called(call);
-    renderer.push(") select count(*), coalesce('[' || string_agg(");
-    renderer.push(&match plan.shape {
-        Shape::Rows | Shape::Row | Shape::Nothing => "row_to_json(answer.*)::text".to_owned(),
-        Shape::Values | Shape::Value => {
-            format!("coalesce(to_json(answer.{})::text, 'null')", quote_identifier(Function::VALUE))
-        }
-    });
-    renderer.push(", ',') || ']', '[]'), ");
+    renderer.push(&format!(") select count(*), {}, ", answer_of(plan.shape, form)));
     match plan.count {
         Some(Count::Exact | Count::Planned | Count::Estimated) => renderer.count_called(plan),
         None => renderer.push("null::bigint"),
     }
     renderer.push(" from (");
-    renderer.json_node(&plan.node, CALLED);
+    let names = renderer.json_node(&plan.node, CALLED);
     renderer.push(") as answer");
-    renderer.finish()
+    (renderer.finish(), names)
+}
+
+/// What is made of the rows of `answer`, all in one.
+fn answer_of(shape: Shape, form: &RowForm) -> String {
+    let is_row = match shape {
+        Shape::Rows | Shape::Row | Shape::Nothing => true,
+        Shape::Values | Shape::Value => false,
+    };
+    let value = format!("answer.{}", quote_identifier(Function::VALUE));
+    match form {
+        RowForm::Json => {
+            let json = if is_row {
+                "row_to_json(answer.*)::text".to_owned()
+            } else {
+                format!("coalesce(to_json({value})::text, 'null')")
+            };
+            format!("coalesce('[' || string_agg({json}, ',') || ']', '[]')")
+        }
+        // The brackets around a row are not part of its line, which the line of names comes before.
+        RowForm::Csv => {
+            "coalesce(string_agg(E'\\n' || substr(answer::text, 2, length(answer::text) - 2), ''), E'\\n')".to_owned()
+        }
+        RowForm::GeoJson(schema) => features(schema, "answer.*"),
+        RowForm::Handled(handler) if is_row => handled(handler, "answer.*"),
+        RowForm::Handled(handler) => handled(&Handler { relation: None, ..handler.clone() }, &value),
+        RowForm::Bare => format!("(array_agg({value}))[1]"),
+    }
+}
+
+/// A GeoJSON collection of `rows`, by PostGIS in `schema`.
+pub(crate) fn features(schema: &str, rows: &str) -> String {
+    let function = format!("{}.st_asgeojson", quote_identifier(schema));
+    format!(
+        "json_build_object('type', 'FeatureCollection', 'features', \
+         coalesce(json_agg({function}({rows})::json), '[]'))::text"
+    )
+}
+
+/// What an aggregate of the user's makes of `rows`.
+pub(crate) fn handled(Handler { schema, name, relation }: &Handler, rows: &str) -> String {
+    let function = format!("{}.{}", quote_identifier(schema), quote_identifier(name));
+    match relation {
+        Some((schema, name)) => {
+            format!("{function}(({rows})::{}.{})", quote_identifier(schema), quote_identifier(name))
+        }
+        None => format!("{function}({rows})"),
+    }
 }
 
 impl Renderer<'_> {

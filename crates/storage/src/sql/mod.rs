@@ -12,7 +12,7 @@ mod sqlite;
 mod tests;
 mod type_code;
 
-pub(crate) use call::render_call;
+pub(crate) use call::{features, handled, render_call};
 pub(crate) use dialect::{Dialect, quote_identifier, quote_text, table_name};
 pub(crate) use node::{RenderedNode, RenderedOutput, render_count, render_node, render_rows};
 pub(crate) use postgres::type_name;

@@ -183,8 +183,8 @@ impl Renderer<'_> {
         }
     }
 
-    /// The rows of `from`, taken as `node` says, each output in the form that it has in JSON.
-    pub(super) fn json_node(&mut self, node: &Node, from: &str) {
+    /// The rows of `from`, taken as `node` says, each output in the form that it has in JSON. Gives back their names.
+    pub(super) fn json_node(&mut self, node: &Node, from: &str) -> Vec<String> {
         self.node_source(node);
         self.push("select ");
         let columns = self.postgres_outputs(node, OutputForm::Json);
@@ -194,6 +194,7 @@ impl Renderer<'_> {
         self.node_condition(node.condition.as_ref(), " where ");
         self.node_groups(node, &columns.groups);
         self.node_page(node);
+        columns.outputs.iter().flat_map(RenderedOutput::names).map(str::to_owned).collect()
     }
 
     pub(super) fn node_from(&mut self, node: &Node, from: Option<&str>) {

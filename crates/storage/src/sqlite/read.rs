@@ -30,6 +30,10 @@ pub(super) fn read(request: Request<'_>, work: &ReadWork) -> Result<Outcome, Eng
         return explain(request, &work.node);
     }
     let mut body = Vec::with_capacity(1024);
+    if work.form == RowForm::Bare {
+        let rows = Level::open(request, &work.node)?.write_bare(&mut body)?;
+        return Ok(Outcome { body: body.into(), rows, ..Outcome::default() });
+    }
     let mut level = Level::open(request, &work.node)?.in_form(&work.form);
     level.bare = work.bare;
     level.begin(&mut body);
@@ -194,7 +198,7 @@ impl<'c, 'n> Level<'c, 'n> {
         self.header = match form {
             RowForm::Csv => Some(self.names.join(",")),
             // The others are made by functions of PostgreSQL's; nobody is offered one here.
-            RowForm::Json | RowForm::GeoJson | RowForm::Handled(_) => None,
+            RowForm::Json | RowForm::GeoJson(_) | RowForm::Handled(_) | RowForm::Bare => None,
         };
         self
     }
@@ -241,7 +245,7 @@ impl<'c, 'n> Level<'c, 'n> {
             }
             Self::separate(self.header.as_deref(), found == 1, out);
             match self.keys.first() {
-                Some(Key { value: KeyValue::Column { index, ty, .. }, .. }) if self.bare => {
+                Some(Key { value: KeyValue::Column { index, ty, .. }, .. }) if self.bare && self.header.is_none() => {
                     write_column(out, row.get_ref(*index).map_err(internal)?, ty);
                 }
                 _ => write_row(&mut self.keys, self.header.is_some(), row, out)?,
@@ -249,6 +253,20 @@ impl<'c, 'n> Level<'c, 'n> {
         }
         check_rows(wanted, found)?;
         Ok(found)
+    }
+
+    /// Appends the first row's first value as it is: bytes, or its text.
+    fn write_bare(&mut self, out: &mut Vec<u8>) -> Result<u64, EngineError> {
+        let mut rows = self.statement.raw_query();
+        let Some(row) = rows.next().map_err(engine_error)? else { return Ok(0) };
+        if let Some(Key { value: KeyValue::Column { index, ty, .. }, .. }) = self.keys.first() {
+            match row.get_ref(*index).map_err(internal)? {
+                ValueRef::Null => {}
+                ValueRef::Blob(bytes) if *ty.base() == Type::Bytea => out.extend_from_slice(bytes),
+                value => write_text(out, &value_of(value, ty), ty),
+            }
+        }
+        Ok(1)
     }
 
     /// Appends the first row's object, or `null`.

@@ -8,12 +8,20 @@ use roadbed_plan::query::{Arguments, Call, Query, Target, WholeBody};
 
 use super::super::error::RestError;
 use super::super::settings::RestSettings;
-use super::{
-    Asked, Media, Offer, Reply, Verb, Wanted, address, body, csv, filter, media, preferences, rows_wanted, schema,
-};
+use super::{Asked, Offer, Reply, Verb, Wanted, address, body, csv, filter, media, preferences, rows_wanted, schema};
 
-/// Understands a call.
+/// Understands a call to which nothing special is offered.
 pub(in super::super) fn request(settings: &RestSettings, parts: &Parts, body: Bytes) -> Result<Wanted, RestError> {
+    request_with(settings, parts, body, |_, _| Offer::default())
+}
+
+/// Understands a call; `offer` says what else than the usual forms of answers there is for these arguments.
+pub(in super::super) fn request_with(
+    settings: &RestSettings,
+    parts: &Parts,
+    body: Bytes,
+    offer: impl FnOnce(&Target, &Arguments) -> Offer,
+) -> Result<Wanted, RestError> {
     let (schema, profile) = schema(settings, parts);
     let posted = match parts.method {
         Method::GET | Method::HEAD | Method::OPTIONS => false,
@@ -31,11 +39,6 @@ pub(in super::super) fn request(settings: &RestSettings, parts: &Parts, body: By
     if !settings.tx_end.may_be_chosen() {
         preferences.ending = None;
     }
-    let media = match media::accepted(&parts.headers, &Offer::default())? {
-        json @ (Media::Json(_) | Media::Object(_)) => json,
-        other => return Err(RestError::MediaType { accepted: vec![other.content_type()] }),
-    };
-    let rows_wanted = rows_wanted(Verb::Call, &media, &preferences);
     let arguments = match posted {
         true => posted_arguments(parts, body, asked.columns.clone())?,
         false => Arguments::Texts {
@@ -43,11 +46,14 @@ pub(in super::super) fn request(settings: &RestSettings, parts: &Parts, body: By
             posted: false,
         },
     };
+    let target = Target { schema, name: name.clone() };
+    let media = media::accepted(&parts.headers, &asked.fitting(offer(&target, &arguments)))?;
+    let rows_wanted = rows_wanted(Verb::Call, &media, &preferences);
     let offset = page.offset;
     let count = preferences.count;
     let reply = Reply {
         verb: Verb::Call,
-        relation: name.clone(),
+        relation: name,
         canonical: String::new(),
         offset,
         media,
@@ -58,7 +64,6 @@ pub(in super::super) fn request(settings: &RestSettings, parts: &Parts, body: By
     };
     let (mut selection, filter) = asked.selection(page)?;
     selection.filter = filter;
-    let target = Target { schema, name };
     let query = Query::Call(Call { target, arguments, read_only: !posted, selection, count, rows: rows_wanted });
     Ok(Wanted { query, reply })
 }

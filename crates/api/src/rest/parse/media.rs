@@ -2,7 +2,8 @@
 
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use roadbed_plan::terms::{Explain, ExplainFormat, ExplainOption, Handler, RowForm};
+use roadbed_plan::schema::{ANY_MEDIA, Handlers};
+use roadbed_plan::terms::{Explain, ExplainFormat, ExplainOption, RowForm};
 
 use super::super::error::RestError;
 
@@ -14,16 +15,15 @@ pub(in super::super) enum Media {
     /// The one row as an object.
     Object(Nulls),
     Csv,
-    GeoJson,
     /// How the rows would be found, if they were asked for in the form `of`.
     Plan {
         of: Box<Media>,
         explain: Explain,
     },
-    /// A type that the database has a function for.
+    /// What the database makes: whole, and of a type that it has a function for.
     Handled {
         content_type: String,
-        handler: Handler,
+        form: RowForm,
     },
 }
 
@@ -38,8 +38,8 @@ pub(in super::super) enum Nulls {
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct Offer {
     pub(in super::super) plans: PlanOffer,
-    /// What the database makes of the relation's rows: media types and functions.
-    pub(in super::super) handlers: Vec<(String, RowForm)>,
+    /// What the database makes of the rows.
+    pub(in super::super) handlers: Handlers,
 }
 
 /// Whether and how plans are told.
@@ -55,7 +55,7 @@ pub(in super::super) enum PlanOffer {
 impl Media {
     pub(in super::super) fn content_type(&self) -> String {
         match self {
-            Self::Handled { content_type, .. } if content_type.starts_with("text/") => {
+            Self::Handled { content_type, .. } if TEXTS.contains(&content_type.as_str()) => {
                 format!("{content_type}; charset=utf-8")
             }
             Self::Handled { content_type, .. } => content_type.clone(),
@@ -69,7 +69,7 @@ impl Media {
                     if options.is_empty() { String::new() } else { format!("; options={}", options.join("|")) };
                 format!("application/vnd.pgrst.plan+{format}; for=\"{}\"{options}; charset=utf-8", of.name())
             }
-            Self::Json(_) | Self::Object(_) | Self::Csv | Self::GeoJson => format!("{}; charset=utf-8", self.name()),
+            Self::Json(_) | Self::Object(_) | Self::Csv => format!("{}; charset=utf-8", self.name()),
         }
     }
 
@@ -80,7 +80,6 @@ impl Media {
             Self::Object(Nulls::Kept) => "application/vnd.pgrst.object+json",
             Self::Object(Nulls::Stripped) => "application/vnd.pgrst.object+json;nulls=stripped",
             Self::Csv => "text/csv",
-            Self::GeoJson => "application/geo+json",
             Self::Plan { .. } => "application/vnd.pgrst.plan",
             Self::Handled { content_type, .. } => content_type,
         }
@@ -91,9 +90,8 @@ impl Media {
         match self {
             Self::Json(_) | Self::Object(_) => RowForm::Json,
             Self::Csv => RowForm::Csv,
-            Self::GeoJson => RowForm::GeoJson,
             Self::Plan { of, .. } => of.form(),
-            Self::Handled { handler, .. } => RowForm::Handled(handler.clone()),
+            Self::Handled { form, .. } => form.clone(),
         }
     }
 }
@@ -134,21 +132,11 @@ fn quality(wish: &str) -> (f32, String) {
 
 fn media(wish: &str, offer: &Offer) -> Option<Media> {
     let (name, parameters) = wish.split_once(';').unwrap_or((wish, ""));
-    // What the database has a function for goes before what is built in.
-    let handled = offer.handlers.iter().find(|(media, _)| media == name || (media == "*/*" && name != "*/*"));
-    match handled {
-        Some((_, RowForm::Handled(handler))) => {
-            let content_type = if handled?.0 == "*/*" { "application/octet-stream" } else { name }.to_owned();
-            return Some(Media::Handled { content_type, handler: handler.clone() });
-        }
-        Some((_, RowForm::GeoJson)) => return Some(Media::GeoJson),
-        Some((_, RowForm::Json | RowForm::Csv)) | None => {}
-    }
     let nulls = if parameters == "nulls=stripped" { Nulls::Stripped } else { Nulls::Kept };
     match name {
-        "*/*" | "application/*" | "application/json" => Some(Media::Json(Nulls::Kept)),
-        "text/csv" => Some(Media::Csv),
-        "application/vnd.pgrst.array+json" | "application/vnd.pgrst.array" => Some(Media::Json(nulls)),
+        "application/vnd.pgrst.array+json" | "application/vnd.pgrst.array" if nulls == Nulls::Stripped => {
+            Some(Media::Json(nulls))
+        }
         "application/vnd.pgrst.object+json" | "application/vnd.pgrst.object" => Some(Media::Object(nulls)),
         "application/vnd.pgrst.plan" | "application/vnd.pgrst.plan+text" if offer.plans != PlanOffer::None => {
             plan(parameters, ExplainFormat::Text, offer)
@@ -156,9 +144,36 @@ fn media(wish: &str, offer: &Offer) -> Option<Media> {
         "application/vnd.pgrst.plan+json" if offer.plans == PlanOffer::TextAndJson => {
             plan(parameters, ExplainFormat::Json, offer)
         }
+        "application/vnd.pgrst.array+json" | "application/vnd.pgrst.array" => usual("application/json", offer),
+        _ => usual(name, offer),
+    }
+}
+
+/// The forms that a function of the database may give in the place of what is built in.
+fn usual(name: &str, offer: &Offer) -> Option<Media> {
+    let Handlers { own, general } = &offer.handlers;
+    let made = |list: &[(String, RowForm)], media: &str| {
+        list.iter().find(|(known, _)| known == media).map(|(_, form)| form.clone())
+    };
+    // A function that takes every type for its own goes before one that is for this type.
+    if let Some(form) = made(own, ANY_MEDIA) {
+        return Some(Media::Handled { content_type: BYTES.to_owned(), form });
+    }
+    if let Some(form) = made(own, name).or_else(|| made(general, name)) {
+        let content_type = if name == ANY_MEDIA { BYTES } else { name };
+        return Some(Media::Handled { content_type: content_type.to_owned(), form });
+    }
+    match name {
+        "*/*" | "application/*" | "application/json" => Some(Media::Json(Nulls::Kept)),
+        "text/csv" => Some(Media::Csv),
         _ => None,
     }
 }
+
+const BYTES: &str = "application/octet-stream";
+
+/// The types whose letters are named with them.
+const TEXTS: [&str; 5] = ["application/json", "application/geo+json", "text/csv", "text/plain", "text/xml"];
 
 /// The media type of the body, less its parameters; empty when the request does not say.
 pub(super) fn name_of_body(headers: &HeaderMap) -> String {

@@ -30,7 +30,7 @@ use media::BodyForm;
 use page::{Page, Spans};
 
 pub(super) use address::escaped;
-pub(super) use call::request as call;
+pub(super) use call::{request as call, request_with as call_with};
 pub(super) use media::{Media, Nulls, Offer, PlanOffer, check_json};
 pub(super) use preferences::{Handling, Missing, Preferences, Representation};
 
@@ -70,7 +70,7 @@ pub(super) enum Verb {
 
 /// Understands a request to which nothing special is offered.
 pub(super) fn request(settings: &RestSettings, parts: &Parts, body: Bytes) -> Result<Wanted, RestError> {
-    request_with(settings, parts, body, |_| Offer::default())
+    request_with(settings, parts, body, |_, _| Offer::default())
 }
 
 /// The query of a read that came in a body, because the URL would be too long.
@@ -82,7 +82,7 @@ pub(super) fn request_with(
     settings: &RestSettings,
     parts: &Parts,
     body: Bytes,
-    offer: impl FnOnce(&Target) -> Offer,
+    offer: impl FnOnce(&Target, Verb) -> Offer,
 ) -> Result<Wanted, RestError> {
     let (schema, profile) = schema(settings, parts);
     let verb = match parts.method {
@@ -107,7 +107,7 @@ pub(super) fn request_with(
         preferences.ending = None;
     }
     let target = Target { schema, name: relation.clone() };
-    let media = media::accepted(&parts.headers, &offer(&target))?;
+    let media = media::accepted(&parts.headers, &asked.fitting(offer(&target, verb)))?;
     let rows_wanted = rows_wanted(verb, &media, &preferences);
     let canonical = if verb == Verb::Read { address::canonical(&parameters) } else { String::new() };
     let offset = page.offset;
@@ -137,12 +137,11 @@ fn schema(settings: &RestSettings, parts: &Parts) -> (String, Option<String>) {
 fn rows_wanted(verb: Verb, media: &Media, preferences: &Preferences) -> RowsWanted {
     match (media, verb) {
         (Media::Plan { .. }, _)
-        | (
-            Media::Json(_) | Media::Csv | Media::GeoJson | Media::Handled { .. },
-            Verb::Read | Verb::Insert | Verb::Call,
-        ) => RowsWanted::Any,
+        | (Media::Json(_) | Media::Csv | Media::Handled { .. }, Verb::Read | Verb::Insert | Verb::Call) => {
+            RowsWanted::Any
+        }
         (_, Verb::Put) | (Media::Object(_), _) => RowsWanted::ExactlyOne,
-        (Media::Json(_) | Media::Csv | Media::GeoJson | Media::Handled { .. }, Verb::Update | Verb::Delete) => {
+        (Media::Json(_) | Media::Csv | Media::Handled { .. }, Verb::Update | Verb::Delete) => {
             preferences.affected_limit().map_or(RowsWanted::Any, RowsWanted::AtMost)
         }
     }
@@ -208,6 +207,14 @@ impl Asked {
         let on_conflict =
             named("on_conflict").map(|value| reader::read("on_conflict parameter", value, field::names)).transpose()?;
         Ok(Self { items, orders, logic, filters, columns, on_conflict, spans: Spans::of(&valued) })
+    }
+
+    /// What of `offer` there is for what is selected: a function that is made for a relation takes whole rows of it.
+    fn fitting(&self, mut offer: Offer) -> Offer {
+        if !matches!(self.items.as_slice(), [SelectItem::All]) {
+            offer.handlers.own.clear();
+        }
+        offer
     }
 
     fn query(self, target: Target, page: Page, reply: &Reply, content: Content<'_>) -> Result<Query, RestError> {

@@ -4,7 +4,7 @@ use crate::error::{CallBody, PlanError};
 use crate::planner::Planner;
 use crate::planner::resolve::closest;
 use crate::query::{Arguments, Target, WholeBody};
-use crate::schema::Function;
+use crate::schema::{Function, Schema};
 use crate::value::Type;
 
 impl<'a> Planner<'a> {
@@ -14,37 +14,43 @@ impl<'a> Planner<'a> {
         target: &Target,
         arguments: &Arguments,
     ) -> Result<&'a Function, PlanError> {
-        if !self.limits.schemas.contains(&target.schema) {
-            let exposed = self.limits.schemas.clone();
-            return Err(PlanError::UnknownSchema { schema: target.schema.clone(), exposed });
-        }
-        let names = arguments.names();
-        let here = |function: &&std::sync::Arc<Function>| function.schema == target.schema && is_callable(function);
-        let of_schema = || self.schema.functions.iter().filter(here);
-        let named: Vec<&Function> =
-            of_schema().filter(|function| function.name == target.name).map(|function| &**function).collect();
-        let mut found: Vec<&Function> =
-            named.iter().copied().filter(|function| takes(function, &names, arguments)).collect();
-        if found.is_empty() {
-            found = named.iter().copied().filter(|function| takes_whole(function, arguments)).collect();
-        }
-        found.sort_by_key(|function| (function.args.len(), described(function)));
-        match found.as_slice() {
-            [function] => Ok(function),
-            [] => Err(PlanError::UnknownFunction {
-                schema: target.schema.clone(),
-                name: target.name.clone(),
-                arguments: names.iter().map(|name| (*name).to_owned()).collect(),
-                body: body_of(arguments),
-                closest: match named.is_empty() {
-                    true => {
-                        closest(&target.name, of_schema().map(|function| function.name.as_str())).map(str::to_owned)
-                    }
-                    false => closest_arguments(&named, &names).map(|list| format!("{}{list}", target.name)),
-                },
-            }),
-            several => Err(PlanError::AmbiguousFunction { candidates: several.iter().map(|f| described(f)).collect() }),
-        }
+        function_meant(self.schema, &self.limits.schemas, (target, arguments))
+    }
+}
+
+/// The one function of an exposed schema that a call means.
+pub(crate) fn function_meant<'a>(
+    schema: &'a Schema,
+    exposed: &[String],
+    (target, arguments): (&Target, &Arguments),
+) -> Result<&'a Function, PlanError> {
+    if !exposed.contains(&target.schema) {
+        return Err(PlanError::UnknownSchema { schema: target.schema.clone(), exposed: exposed.to_vec() });
+    }
+    let names = arguments.names();
+    let here = |function: &&std::sync::Arc<Function>| function.schema == target.schema && is_callable(function);
+    let of_schema = || schema.functions.iter().filter(here);
+    let named: Vec<&Function> =
+        of_schema().filter(|function| function.name == target.name).map(|function| &**function).collect();
+    let mut found: Vec<&Function> =
+        named.iter().copied().filter(|function| takes(function, &names, arguments)).collect();
+    if found.is_empty() {
+        found = named.iter().copied().filter(|function| takes_whole(function, arguments)).collect();
+    }
+    found.sort_by_key(|function| (function.args.len(), described(function)));
+    match found.as_slice() {
+        [function] => Ok(function),
+        [] => Err(PlanError::UnknownFunction {
+            schema: target.schema.clone(),
+            name: target.name.clone(),
+            arguments: names.iter().map(|name| (*name).to_owned()).collect(),
+            body: body_of(arguments),
+            closest: match named.is_empty() {
+                true => closest(&target.name, of_schema().map(|function| function.name.as_str())).map(str::to_owned),
+                false => closest_arguments(&named, &names).map(|list| format!("{}{list}", target.name)),
+            },
+        }),
+        several => Err(PlanError::AmbiguousFunction { candidates: several.iter().map(|f| described(f)).collect() }),
     }
 }
 

@@ -9,8 +9,8 @@ use futures_util::{TryStreamExt, pin_mut};
 use roadbed_plan::Session;
 use roadbed_plan::terms::Ending;
 use roadbed_plan::value::Zone;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Error, Statement};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Error, Row, Statement};
 
 use super::{Answer, Asked, Job, Reading, RowsWanted, rows_fit};
 use crate::postgres::connect::Connection;
@@ -219,9 +219,8 @@ pub(super) async fn ask(
         }
         Reading::Whole => {
             if let Some(row) = rows.try_next().await? {
-                let (Raw(whole), rows): (Raw<'_>, i64) = (row.try_get(0)?, row.try_get(1)?);
-                answer.body = whole.unwrap_or_default().to_vec();
-                answer.rows = u64::try_from(rows).unwrap_or(0);
+                answer.body = bare(&row, 0)?;
+                answer.rows = row.try_get::<_, i64>(1)?.try_into().unwrap_or(0);
             }
             while rows.try_next().await?.is_some() {}
         }
@@ -236,10 +235,12 @@ pub(super) async fn ask(
                 answer.rows += 1;
             }
         }
-        Reading::Called => {
+        Reading::Called { names } => {
             if let Some(row) = rows.try_next().await? {
                 answer.rows = row.try_get::<_, i64>(0)?.try_into().unwrap_or(0);
-                answer.body = row.try_get::<_, String>(1)?.into_bytes();
+                let names = names.as_ref().filter(|_| answer.rows > 0);
+                answer.body.extend_from_slice(names.map_or(&[], |names| names.as_bytes()));
+                answer.body.extend(bare(&row, 1)?);
                 answer.fields = vec![row.try_get::<_, Option<i64>>(2)?.map(|total| total.to_string())];
             }
             while rows.try_next().await?.is_some() {}
@@ -250,4 +251,15 @@ pub(super) async fn ask(
         }
     }
     Ok(answer)
+}
+
+/// A field as it is: bytes, or else its text; nothing for null.
+fn bare(row: &Row, index: usize) -> Result<Vec<u8>, Error> {
+    let Raw(raw) = row.try_get(index)?;
+    let ty = row.columns()[index].type_();
+    Ok(match raw {
+        None => Vec::new(),
+        Some(raw) if matches!(*ty, Type::BYTEA | Type::TEXT | Type::JSON) => raw.to_vec(),
+        Some(raw) => write_text(&form_of(ty), raw).into_bytes(),
+    })
 }

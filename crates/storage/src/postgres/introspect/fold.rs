@@ -10,10 +10,10 @@ use roadbed_plan::schema::{
 use roadbed_plan::{Expr, Schema};
 use tokio_postgres::{Error, Row};
 
-use super::functions;
 use super::rules::origins;
 use super::types::Types;
 use super::{Fields, QUERIES};
+use super::{functions, media};
 
 /// What grants are on: their kind and the object's number.
 type Granted = HashMap<(u8, u32), Vec<Grant>>;
@@ -45,6 +45,8 @@ pub(super) fn fold(answers: &[Vec<Row>]) -> Result<Schema, Error> {
         sequences,
         functions,
         rules,
+        aggregates,
+        postgis,
     ]: &[Vec<Row>; QUERIES.len()] = answers.try_into().expect("each query has an answer");
     let mut fold = Fold {
         schema: Schema::default(),
@@ -64,6 +66,7 @@ pub(super) fn fold(answers: &[Vec<Row>]) -> Result<Schema, Error> {
     fold.read_sequences(sequences)?;
     functions::read(&mut fold, functions)?;
     fold.read_rules(rules)?;
+    fold.schema.media_handlers = media::handlers(aggregates, postgis)?;
     Ok(fold.finish())
 }
 
