@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::error::DatabaseError;
 use crate::expr::{Expr, Order, Select, SourceId};
+use crate::procedure::FunctionCall;
 use crate::query::{Count, Resolution, RowsWanted};
 use crate::schema::{ColumnId, RelationId, Schema};
 use crate::session::Session;
@@ -47,6 +48,8 @@ pub struct CallPlan {
     pub read_only: bool,
     /// Over [`crate::schema::Function::row`].
     pub node: Node,
+    /// The function's own steps, where the engine has to carry them out; they give the rows of `node`.
+    pub steps: Option<FunctionCall>,
     pub count: Option<Count>,
 }
 

@@ -1,5 +1,6 @@
-//! A PL/pgSQL body whose names and types are known, planned for the role that it runs as.
-//! The planner makes it (`planner::plan_trigger`), and engines without PL/pgSQL carry it out step by step.
+//! A function's body whose names and types are known, planned for the role that it runs as.
+//! The planner makes it (`planner::plan_trigger`, `planner::plan_function`), and engines that cannot run functions
+//! themselves carry it out step by step.
 
 use crate::error::DatabaseError;
 use crate::expr::{Expr, SelectOutput, Statement};
@@ -16,7 +17,18 @@ pub struct Procedure {
     pub body: Vec<Step>,
     /// The owner's name, where the function is `security definer`; else it runs as whoever caused it.
     pub runs_as: Option<String>,
+    /// Whether it may write; what is `stable` or `immutable` may not.
+    pub volatile: bool,
     pub(crate) _authorized: Authorized,
+}
+
+/// A call of a function that is carried out step by step.
+#[derive(Clone, Debug)]
+pub struct FunctionCall {
+    /// Its place in [`crate::schema::Schema::functions`].
+    pub function: usize,
+    /// As many as it takes; what they read, whoever calls may read.
+    pub arguments: Vec<Expr>,
 }
 
 #[derive(Clone, Debug)]

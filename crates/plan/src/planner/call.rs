@@ -8,10 +8,12 @@ mod overload;
 pub(crate) use overload::function_meant;
 
 use crate::error::{DatabaseError, PlanError};
-use crate::expr::Expr;
+use crate::expr::{Expr, SourceId};
 use crate::plan::{CallPlan, Node, Shape};
+use crate::procedure::FunctionCall;
 use crate::query::{Call, SelectItem};
 use crate::schema::{Function, FunctionResult, Privilege, Volatility};
+use crate::value::Value;
 
 use super::Planner;
 use super::resolve::Place;
@@ -21,6 +23,7 @@ impl<'a> Planner<'a> {
         let function = self.function_meant(&call.target, &call.arguments)?;
         let place = Place { relation: self.schema.relation(function.row), source: self.new_source() };
         let mut node = self.called_node(place, call)?;
+        let mut steps = None;
         if self.capabilities.enforces_access {
             node.call = Some(Box::new(self.engine_call(function, &call.arguments)?));
         } else {
@@ -32,15 +35,38 @@ impl<'a> Planner<'a> {
                 Some(arguments) => arguments,
                 None => self.body_arguments(function, &call.arguments)?,
             };
-            node.view = Some(Box::new(self.answer_of(function, arguments)?));
+            match &function.procedure {
+                Some(_) => steps = Some(self.steps_of(function, arguments)?),
+                None => node.view = Some(Box::new(self.answer_of(function, arguments)?)),
+            }
         }
         Ok(CallPlan {
             function: (function.schema.clone(), function.name.clone()),
             shape: function.shape(),
             read_only: call.read_only || function.volatility != Volatility::Volatile,
             node,
+            steps,
             count: call.count,
         })
+    }
+
+    /// The call of a function whose body is carried out step by step. Defaults are the caller's to compute.
+    fn steps_of(&self, function: &Function, given: arguments::Given) -> Result<FunctionCall, PlanError> {
+        let mut arguments = Vec::with_capacity(function.args.len());
+        let given = given.into_iter().chain(std::iter::repeat(None));
+        for (arg, given) in function.args.iter().zip(given) {
+            arguments.push(match (given, &arg.default) {
+                (Some(value), _) => value,
+                (None, Some(default)) => self.instance(default.clone(), SourceId::ROW, &mut Vec::new())?,
+                (None, None) => Expr::value(Value::Null, arg.ty.clone()),
+            });
+        }
+        let signature = function.signature();
+        let is_meant = |known: &std::sync::Arc<Function>| {
+            known.schema == function.schema && known.signature() == signature
+        };
+        let function = self.schema.functions.iter().position(is_meant).unwrap_or(usize::MAX);
+        Ok(FunctionCall { function, arguments })
     }
 
     /// What is taken of the answer. No right to a relation is needed for it: the rows are the function's.

@@ -40,7 +40,7 @@ pub use explain::{
     Explanation, Gate, GatePolicy, Probe, ProbedRows, RightExplained, RowProbe, RowTest, RowsTested, explain,
 };
 pub use nesting::{ColumnPairs, NestedLink, Nesting, is_nested, nestings};
-pub use procedures::{plan_statement, plan_trigger};
+pub use procedures::{plan_function, plan_statement, plan_trigger};
 
 use authorize::{Needs, Rights};
 use faults::Faults;

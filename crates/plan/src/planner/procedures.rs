@@ -1,4 +1,4 @@
-//! PL/pgSQL bodies, planned for the role that runs them: each expression and statement is authorized by itself, and
+//! Functions' bodies, planned for the role that runs them: each expression and statement is authorized by itself, and
 //! one that may not run fails only when its turn comes, as in PostgreSQL.
 
 use std::cell::{Cell, RefCell};
@@ -12,7 +12,7 @@ use crate::expr::{Expr, FromItem, Select, SelectOutput, SourceId, Statement, Sta
 use crate::plan::{Authorized, RowCheck};
 use crate::procedure::{Access, Computed, LoopKind, Procedure, Query, Returned, Step};
 use crate::schema::read_plpgsql::Header;
-use crate::schema::{ColumnId, Function, PolicyCommand, Privilege, Relation, Schema, Trigger};
+use crate::schema::{ColumnId, Function, PolicyCommand, Privilege, Relation, Schema, Trigger, Volatility};
 use crate::value::Type;
 
 /// Ids that no statement of a body has given to its own sources.
@@ -37,6 +37,20 @@ pub fn plan_trigger(
     plan_body(schema, (found.ok_or_else(missing)?, Some(relation)), caller)
 }
 
+/// The body of a function that `caller` calls, planned for `caller`, or for its owner where it is `security definer`.
+///
+/// # Errors
+/// When the caller may not run it, or the body no longer fits the schema.
+pub fn plan_function(schema: &Schema, function: usize, caller: &str) -> Result<Procedure, DatabaseError> {
+    let missing = || DatabaseError::new("42883", "the function does not exist");
+    let function = schema.functions.get(function).ok_or_else(missing)?;
+    let limits = Limits::default();
+    let planner = planner(schema, &limits, caller);
+    let allowed = planner.authorize_schema(&function.schema).and_then(|()| planner.authorize_function(function));
+    allowed.map_err(fault)?;
+    plan_body(schema, (function, None), caller)
+}
+
 /// A statement of a migration or seed file as a body's would be, for `role`.
 pub fn plan_statement(schema: &Schema, statement: Statement, role: &str) -> Query {
     let mut query =
@@ -52,8 +66,8 @@ fn plan_body(
     caller: &str,
 ) -> Result<Procedure, DatabaseError> {
     let no_body = || DatabaseError::new("0A000", format!("the function \"{}\" has no body here", function.name));
-    let syntax = function.procedure.as_deref().ok_or_else(no_body)?;
-    let read = syntax.read(Header { schema, function, relation }).map_err(|fault| {
+    let body = function.procedure.as_deref().ok_or_else(no_body)?;
+    let read = body.read(Header { schema, function, relation }).map_err(|fault| {
         let error = DatabaseError::new(fault.sqlstate.unwrap_or("0A000"), fault.message);
         match fault.help {
             Some(help) => error.hint(help),
@@ -69,6 +83,7 @@ fn plan_body(
         variables: read.variables,
         body: read.body,
         runs_as,
+        volatile: function.volatility == Volatility::Volatile,
         _authorized: Authorized,
     };
     planner.steps(&mut procedure.body);

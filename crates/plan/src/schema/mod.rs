@@ -241,8 +241,8 @@ pub struct Function {
     pub source: String,
     /// A `language sql` scalar body whose names are known; arguments are `Expr::Output { source: ROW, index }`.
     pub body: Option<Select>,
-    /// A PL/pgSQL body that is more than a `return`, for engines that do not run it themselves.
-    pub procedure: Option<Arc<read_plpgsql::Syntax>>,
+    /// A body that is more than one select or `return`, for engines that do not run it themselves.
+    pub procedure: Option<Arc<read_plpgsql::Body>>,
     /// `set search_path = …`, else the one that it was made with.
     pub search_path: Vec<String>,
     pub grants: Vec<Grant>,

@@ -189,6 +189,7 @@ impl SqliteConnection {
     /// As [`Self::start`], `now` being when the request's transaction began.
     pub(super) fn start_at<'c>(&'c self, session: &'c Session, now: i64) -> Request<'c> {
         self.session.start(session, now);
+        self.procedures.begin();
         self.deadline.set(self.statement_timeout);
         Request { connection: self, session, now, zone: None }
     }

@@ -1,6 +1,7 @@
 //! The embedded engine: one SQLite file, read by some threads and written by one.
 
 mod answers;
+mod call;
 mod compare;
 mod connect;
 mod copy;
@@ -28,7 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError};
-use roadbed_plan::plan::{CallPlan, Node, Shape, Work};
+use roadbed_plan::plan::{Node, Work};
 use roadbed_plan::query::{Count, RowsWanted};
 use roadbed_plan::terms::Ending;
 use roadbed_plan::transaction::{Finished, Transaction};
@@ -96,7 +97,10 @@ impl SqliteEngine {
         let write = Box::new(move |connection: &SqliteConnection| {
             check_version(connection, plan.schema.version)?;
             let request = Request { zone: plan.terms.zone.as_ref(), ..connection.start(&plan.session) };
-            let outcome = write::write(request, &plan.schema, &plan.work, (plan.rows_wanted, &plan.terms.form))?;
+            let outcome = match &plan.work {
+                Work::Call(call) => call::call(request, &plan, call)?,
+                work => write::write(request, &plan.schema, work, (plan.rows_wanted, &plan.terms.form))?,
+            };
             if plan.terms.ending == Ending::Rollback {
                 writer::execute(connection, "rollback to request").map_err(error::internal)?;
                 connection.sequences.borrow_mut().forget();
@@ -153,13 +157,16 @@ impl Engine for SqliteEngine {
                 })
                 .await
             }
-            Work::Call(call) => {
-                let work = call_work(plan, call);
-                let (session, zone) = (plan.session.clone(), plan.terms.zone.clone());
-                let version = plan.schema.version;
+            Work::Call(call) if call::writes(call) => self.write(plan).await,
+            Work::Call(_) => {
+                let plan = plan.clone();
                 self.read(move |connection| {
-                    check_version(connection, version)?;
-                    read_as(connection, (&session, zone.as_ref()), &work)
+                    check_version(connection, plan.schema.version)?;
+                    let Work::Call(call) = &plan.work else { return Err(closed()) };
+                    let request = Request { zone: plan.terms.zone.as_ref(), ..connection.start(&plan.session) };
+                    let outcome = call::call(request, &plan, call);
+                    connection.finish();
+                    outcome
                 })
                 .await
             }
@@ -255,11 +262,6 @@ fn read_work(
         rows_wanted,
         bare: false,
     }
-}
-
-fn call_work(plan: &Plan, call: &CallPlan) -> ReadWork {
-    let bare = matches!(call.shape, Shape::Value | Shape::Values);
-    ReadWork { bare, ..read_work(&plan.schema, &plan.terms, &call.node, (call.count, plan.rows_wanted)) }
 }
 
 fn read_as(

@@ -8,7 +8,7 @@ use roadbed_plan::transaction::{Finished, Next, Transaction};
 use roadbed_plan::{DatabaseError, EngineError, Outcome, Plan};
 
 use super::connect::SqliteConnection;
-use super::{answers, call_work, check_version, read, read_work, write};
+use super::{answers, call, check_version, read, read_work, write};
 
 /// Carries out the sequence, or finds the answer that it gave before.
 pub(super) fn transact(connection: &SqliteConnection, transaction: &Transaction) -> Result<Finished, EngineError> {
@@ -45,7 +45,7 @@ fn run(connection: &SqliteConnection, plan: &Plan, now: i64) -> Result<Outcome, 
             read::read(request, &read_work(&plan.schema, &plan.terms, node, (*count, plan.rows_wanted)))
         }
         Work::Call(call) => {
-            let outcome = read::read(request, &call_work(plan, call))?;
+            let outcome = call::call(request, plan, call)?;
             Ok(shaped(outcome, &plan.work))
         }
         Work::Insert(_) | Work::Update(_) | Work::Delete(_) => {

@@ -1,13 +1,13 @@
-//! Which triggers a write fires, and when. Their bodies are planned when a table is first written for a role, and kept
-//! until the schema changes.
+//! Which triggers a write fires, and when. Bodies, those of other functions too, are planned when they are first run for
+//! a role, and kept until the schema changes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use roadbed_plan::planner::plan_trigger;
+use roadbed_plan::planner::{plan_function, plan_trigger};
 use roadbed_plan::procedure::Procedure;
-use roadbed_plan::schema::{ColumnId, Relation, RelationId, Trigger, TriggerEvent, TriggerLevel, TriggerTiming};
+use roadbed_plan::schema::{ColumnId, Relation, RelationId, Schema, Trigger, TriggerEvent, TriggerLevel, TriggerTiming};
 use roadbed_plan::{DatabaseError, EngineError, Value};
 use rusqlite::OptionalExtension;
 
@@ -17,7 +17,7 @@ use super::read::value_of;
 use super::write::Target;
 use crate::sql::quote_identifier;
 
-/// How deep triggers may fire each other. PostgreSQL's limit is the size of its stack.
+/// How deep triggers and functions may call each other. PostgreSQL's limit is the size of its stack.
 const DEEPEST: usize = 100;
 
 /// What a connection keeps of the bodies that it runs.
@@ -26,20 +26,25 @@ pub(super) struct Procedures {
     version: Cell<u64>,
     /// By table, trigger and role.
     planned: RefCell<HashMap<(RelationId, String, String), Arc<Procedure>>>,
+    /// By the function's place in the schema, and role.
+    functions: RefCell<HashMap<(usize, String), Arc<Procedure>>>,
     depth: Cell<usize>,
+    /// Whether the running request may only read.
+    read_only: Cell<bool>,
 }
 
 impl Procedures {
     /// Forgets what was planned for another schema.
     pub(super) fn forget(&self) {
         self.planned.borrow_mut().clear();
+        self.functions.borrow_mut().clear();
     }
 
     /// Runs `work` one level deeper.
     pub(super) fn deeper<T>(&self, work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
         let depth = self.depth.get();
         if depth >= DEEPEST {
-            let hint = "Triggers that fire each other without end are a likely cause.";
+            let hint = "Triggers or functions that call each other without end are a likely cause.";
             return Err(DatabaseError::new("54001", "stack depth limit exceeded").hint(hint).into());
         }
         self.depth.set(depth + 1);
@@ -48,15 +53,51 @@ impl Procedures {
         result
     }
 
+    /// Begins a request, on top of which nothing runs yet.
+    pub(super) fn begin(&self) {
+        self.depth.set(0);
+        self.read_only.set(false);
+    }
+
+    /// Lets the running request read and nothing else.
+    pub(super) fn only_read(&self) {
+        self.read_only.set(true);
+    }
+
+    pub(super) fn is_read_only(&self) -> bool {
+        self.read_only.get()
+    }
+
     /// How deep the running body is.
     pub(super) fn level(&self) -> usize {
         self.depth.get()
     }
 
-    fn planned(&self, target: Target<'_>, trigger: &Trigger) -> Result<Arc<Procedure>, EngineError> {
-        if self.version.replace(target.schema.version) != target.schema.version {
+    fn keep_for(&self, schema: &Schema) {
+        if self.version.replace(schema.version) != schema.version {
             self.forget();
         }
+    }
+
+    /// A function's body, for `role` to run.
+    pub(super) fn planned_function(
+        &self,
+        schema: &Schema,
+        function: usize,
+        role: &str,
+    ) -> Result<Arc<Procedure>, EngineError> {
+        self.keep_for(schema);
+        let key = (function, role.to_owned());
+        if let Some(known) = self.functions.borrow().get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let procedure = Arc::new(plan_function(schema, function, role)?);
+        self.functions.borrow_mut().insert(key, Arc::clone(&procedure));
+        Ok(procedure)
+    }
+
+    fn planned(&self, target: Target<'_>, trigger: &Trigger) -> Result<Arc<Procedure>, EngineError> {
+        self.keep_for(target.schema);
         let role = target.request.session.role.to_string();
         let key = (target.relation.id, trigger.name.clone(), role);
         if let Some(known) = self.planned.borrow().get(&key) {

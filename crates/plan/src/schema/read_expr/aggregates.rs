@@ -86,7 +86,10 @@ fn is_of_outer_level(aggregate: &Aggregate, names: &Names<'_>) -> bool {
     let (mut columns, mut inner) = (0, 0);
     for arg in &aggregate.args {
         arg.walk(&mut |expr| {
-            if let Expr::Column { source, .. } | Expr::Output { source, .. } = expr {
+            // A variable of a body is no column: to the select it is a constant.
+            if let Expr::Column { source, .. } | Expr::Output { source, .. } = expr
+                && *source != SourceId::VARIABLES
+            {
                 columns += 1;
                 inner += usize::from(own.contains(source));
             }

@@ -15,6 +15,8 @@ pub(super) struct Names<'p> {
     pub(super) items: Vec<Item>,
     pub(super) commons: Vec<Common>,
     pub(super) args: Option<&'p [FunctionArg]>,
+    /// The arguments of the function around, by number.
+    pub(super) numbered: Vec<Expr>,
     pub(super) domain: Option<Type>,
     /// Whether these are the variables of a PL/pgSQL body.
     pub(super) variables: bool,
@@ -211,6 +213,10 @@ impl<'p> Names<'p> {
     /// The argument that `$number` means.
     pub(super) fn arg_numbered(&self, number: i32) -> Option<Expr> {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        let numbered = self.levels().find(|level| !level.numbered.is_empty());
+        if let Some(level) = numbered {
+            return level.numbered.get(index).cloned();
+        }
         let args = self.levels().find_map(|level| level.args)?;
         args.get(index).map(|arg| arg_expr(index, arg))
     }

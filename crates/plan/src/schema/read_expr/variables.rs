@@ -18,6 +18,10 @@ pub struct Sight {
     pub variables: Vec<(String, Expr)>,
     /// `NEW`, `OLD` and records, with their fields.
     pub rows: Vec<(String, Vec<(String, Expr)>)>,
+    /// The arguments, as `$1` and so on name them.
+    pub numbered: Vec<Expr>,
+    /// Whether a column hides a variable of its name, as in SQL; in PL/pgSQL nobody knows which is meant.
+    pub behind_columns: bool,
 }
 
 impl Sight {
@@ -26,7 +30,8 @@ impl Sight {
             let column = |(name, expr): &(String, Expr)| ItemColumn { name: name.clone(), expr: expr.clone() };
             Item { bare, ..Item::new(name, columns.iter().map(column).collect()) }
         };
-        let mut names = Names { variables: true, ..Names::default() };
+        let (variables, numbered) = (!self.behind_columns, self.numbered.clone());
+        let mut names = Names { variables, numbered, ..Names::default() };
         names.items.push(item(&self.function, &self.variables, true));
         names.items.extend(self.rows.iter().map(|(name, fields)| item(name, fields, false)));
         names
@@ -109,6 +114,36 @@ impl Resolver<'_> {
         let select = if select.values.is_empty() { select } else { self.around(select) };
         self.with_types(select.clone(), &wanted, Context::Assignment, At::default())
             .or_else(|error| self.with_types(select, &wanted, Context::Explicit, At::default()).map_err(|_| error))
+    }
+
+    /// The last select of a function in SQL, as the function says that it returns it.
+    ///
+    /// # Errors
+    /// When there is no such conversion.
+    pub fn returned_select(
+        &self,
+        select: Select,
+        returns: &Type,
+        columns: Option<&[(String, Type)]>,
+    ) -> Result<Select, ExprError> {
+        match columns {
+            Some(columns) => self.returning_rows(select, returns, columns),
+            None => self.returning(select, returns),
+        }
+    }
+
+    /// As [`Self::returned_select`], of what a writing statement returns.
+    ///
+    /// # Errors
+    /// When there is no such conversion.
+    pub fn returned_rows(
+        &self,
+        outputs: Vec<SelectOutput>,
+        returns: &Type,
+        columns: Option<&[(String, Type)]>,
+    ) -> Result<Vec<SelectOutput>, ExprError> {
+        let select = Select { outputs, ..Select::default() };
+        Ok(self.returned_select(select, returns, columns)?.outputs)
     }
 
     /// The names and types of what a select gives.

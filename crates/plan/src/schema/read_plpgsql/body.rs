@@ -10,7 +10,7 @@ use super::syntax::{
 use super::{Fault, Syntax, conditions};
 use crate::expr::{Expr, SourceId};
 use crate::procedure::{
-    BuiltIn, Computed, Handler, Leaves, Loop, LoopKind, Query, Raise, RaiseOption, Range, Returned, Step, Target,
+    BuiltIn, Computed, Handler, Leaves, Loop, LoopKind, Query, Raise, RaiseOption, Range, Step, Target,
     Variable,
 };
 use crate::schema::read_expr::Resolver;
@@ -58,10 +58,8 @@ impl Syntax {
             resolver: Resolver::new(schema, &function.search_path),
             scope: Scope::new(&function.name, relation),
         };
-        for (arg, number) in function.args.iter().zip(1..) {
-            let name = arg.name.clone().unwrap_or_else(|| format!("${number}"));
-            reader.scope.declare(&name, arg.ty.clone());
-        }
+        reader.scope.declare_args(&function.args);
+        reader.declare_outputs();
         let mut body = reader.declarations()?;
         body.push(reader.block(&self.block)?);
         Ok(Reading { variables: reader.scope.variables.take(), body })
@@ -272,69 +270,6 @@ impl Reader<'_> {
         Ok(loop_of(Loop { label: range.label.clone(), kind, body: body? }))
     }
 
-    fn returned(&self, expr: Option<&Expression>, line: usize) -> Result<Returned, Fault> {
-        let Some(expr) = expr else { return Ok(Returned::Nothing) };
-        if self.scope.relation.is_none() {
-            if self.function.returns == Type::Other("void".into()) {
-                return Ok(Returned::Nothing);
-            }
-            return self.computed_as(expr.text(), &self.function.returns, line).map(Returned::Value);
-        }
-        let compact: String = expr.text().to_lowercase().split_whitespace().collect();
-        match compact.trim_start_matches('(').trim_end_matches(')') {
-            "null" => return Ok(Returned::Nothing),
-            "new" => return Ok(Returned::New),
-            "old" => return Ok(Returned::Old),
-            "coalesce(new,old" => return Ok(Returned::NewOrOld),
-            _ => {}
-        }
-        let name = bare_name(expr.text());
-        let place = place_of(&self.syntax.source, line, "");
-        if !self.scope.is_row(&name) {
-            let fault = Fault::unsupported("a trigger that returns a computed row", "change `new` and return it");
-            return Err(fault.span(place));
-        }
-        let fields = self.scope.fields(&name).map_err(|fault| fault.span(place))?;
-        let columns = self.scope.relation.map_or(0, |relation| relation.columns.len());
-        if fields.len() != columns {
-            return Err(Fault::new(
-                "42804",
-                "returned row structure does not match the structure of the triggering table",
-            )
-            .span(place));
-        }
-        Ok(Returned::Row(fields.into_iter().map(|(_, expr)| Computed::new(expr)).collect()))
-    }
-
-    fn return_next(&self, expr: Option<&Expression>, line: usize) -> Result<Step, Fault> {
-        let Some(expr) = expr else {
-            let fault = Fault::unsupported("`return next` without a value", "return rows with `return query`");
-            return Err(fault.span(place_of(&self.syntax.source, line, "")));
-        };
-        let name = bare_name(expr.text());
-        if self.scope.is_row(&name) {
-            let fields =
-                self.scope.fields(&name).map_err(|fault| fault.span(place_of(&self.syntax.source, line, "")))?;
-            return Ok(Step::ReturnNext(fields.into_iter().map(|(_, expr)| Computed::new(expr)).collect()));
-        }
-        let value = match &self.function.returns {
-            Type::Other(_) => self.computed(expr, line)?,
-            ty => self.computed_as(expr.text(), ty, line)?,
-        };
-        Ok(Step::ReturnNext(vec![value]))
-    }
-
-    fn return_query(&self, query: Option<&Expression>, line: usize) -> Result<Step, Fault> {
-        match query {
-            Some(query) => Ok(Step::ReturnQuery(Box::new(self.query(query.text(), (line, false), None)?))),
-            None => {
-                let instead = "write the query itself";
-                let fault = Fault::unsupported("`return query execute`, a statement made at run time,", instead);
-                Err(fault.span(place_of(&self.syntax.source, line, "")))
-            }
-        }
-    }
-
     fn raise(&self, raise: &ParsedRaise) -> Result<Step, Fault> {
         let text = |text: &Expression| self.computed_as(text.text(), &Type::Text, raise.lineno);
         if let Some(name) = &raise.condname
@@ -435,6 +370,6 @@ fn is_not_null(datum: &Datum) -> bool {
 }
 
 /// The name that an expression is, if it is nothing else.
-fn bare_name(text: &str) -> String {
+pub(super) fn bare_name(text: &str) -> String {
     unquoted(text.trim().trim_start_matches('(').trim_end_matches(')').trim())
 }

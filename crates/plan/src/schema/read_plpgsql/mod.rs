@@ -1,21 +1,77 @@
-//! PL/pgSQL: bodies are parsed by PostgreSQL's own grammar when their function is made, and their names and types are
-//! found when they are about to run, as PostgreSQL does. What is not carried over is refused by line.
+//! Bodies of functions that are more than a select: PL/pgSQL, and SQL that writes or has several statements. They are
+//! parsed by PostgreSQL's own grammar when their function is made, and their names and types are found when they are
+//! about to run, as PostgreSQL does. What is not carried over is refused by line.
 
 mod body;
 mod conditions;
+mod returns;
 mod scope;
 mod source;
 mod sql;
+mod sql_body;
 mod syntax;
 
 pub use body::{Header, Reading};
 pub use conditions::code_of;
+pub use sql_body::Statements;
 
-use super::read_expr::ExprError;
+use super::Schema;
+use super::read_expr::{ExprError, Resolver};
 use source::Declared;
 use syntax::{Block, Datum, Node, Statement};
 
-/// A body that was parsed; its names are not known yet.
+/// A body whose names are not known yet.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    Plpgsql(Syntax),
+    Sql(Statements),
+}
+
+impl Body {
+    /// Finds what the names of the body mean in `header`'s schema.
+    ///
+    /// # Errors
+    /// When a name, type or construct is not known.
+    pub fn read(&self, header: Header<'_>) -> Result<Reading, Fault> {
+        match self {
+            Self::Plpgsql(syntax) => syntax.read(header),
+            Self::Sql(statements) => statements.read(header),
+        }
+    }
+
+    /// The line of a place in the body, from 1.
+    pub fn line_of(&self, offset: usize) -> usize {
+        let source = match self {
+            Self::Plpgsql(syntax) => &syntax.source,
+            Self::Sql(statements) => &statements.source,
+        };
+        source.get(..offset).map_or(1, |before| before.matches('\n').count() + 1)
+    }
+}
+
+/// What the grammar asks about a function before it reads the body.
+#[derive(Clone, Copy, Debug)]
+pub struct Form<'a> {
+    /// The names of the arguments that a call gives.
+    pub args: &'a [String],
+    /// The names of `out`, `inout` and `table` columns.
+    pub outputs: &'a [String],
+    pub gives: Gives,
+    /// Where the types of its variables are found.
+    pub schema: &'a Schema,
+    pub search_path: &'a [String],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gives {
+    /// What a trigger's function does.
+    Trigger,
+    Nothing,
+    One,
+    Set,
+}
+
+/// A body in PL/pgSQL that was parsed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Syntax {
     /// As it was written.
@@ -67,6 +123,13 @@ impl Fault {
         self
     }
 
+    /// What the resolver says of a statement within a longer text.
+    fn of_statement(error: ExprError, place: (usize, usize)) -> Self {
+        let at = error.offset.and_then(|at| usize::try_from(at).ok()).map(|at| (at, error.length));
+        let fault = Self { sqlstate: error.sqlstate, help: error.help, ..Self::at_start(error.message) };
+        fault.span(at.unwrap_or(place))
+    }
+
     fn of(error: ExprError, (offset, length): (usize, usize), skipped: usize) -> Self {
         let within = error.offset.and_then(|at| usize::try_from(at).ok()).and_then(|at| at.checked_sub(skipped));
         let place = match within {
@@ -79,24 +142,18 @@ impl Fault {
 }
 
 impl Syntax {
-    /// Parses a body. `args` are the function's arguments by name; a trigger's function has none.
+    /// Parses a body.
     ///
     /// # Errors
     /// When PostgreSQL would not parse it, or it has a statement that is not carried over.
-    pub fn parse(source: &str, args: &[String], is_trigger: bool) -> Result<Self, Fault> {
-        let prepared = source::prepare(source)?;
-        let mut header: Vec<String> = args.iter().map(|name| format!("{} text", quoted(name))).collect();
-        if is_trigger {
-            header.extend(["new record".to_owned(), "old record".to_owned()]);
-            let built_in = crate::procedure::BuiltIn::ALL.iter().filter(|(_, name)| name.starts_with("tg_"));
-            header.extend(built_in.map(|(_, name)| format!("{name} text")));
-        }
-        let returns = if is_trigger { "record" } else { "setof record" };
+    pub fn parse(source: &str, form: Form<'_>) -> Result<Self, Fault> {
+        let prepared = source::prepare(source, &|name| form.is_row(name))?;
+        let header = form.header();
         let tag = (0..).map(|n| format!("$body{n}$")).find(|tag| !prepared.text.contains(tag.as_str()));
         let tag = tag.unwrap_or_default();
         let text = format!(
-            "create function f({}) returns {returns} language plpgsql as {tag}{}{tag}",
-            header.join(", "),
+            "create function f({header}) returns {} language plpgsql as {tag}{}{tag}",
+            form.returns(),
             prepared.text
         );
         let parsed = pg_query::parse_plpgsql(&text).map_err(|error| syntax_fault(source, &error))?;
@@ -117,10 +174,43 @@ impl Syntax {
     fn refused_handler(&self) -> Option<(&'static str, usize, &'static str)> {
         syntax::refused_in_handlers(&self.block)
     }
+}
 
-    /// The line of a place in the body, from 1.
-    pub fn line_of(&self, offset: usize) -> usize {
-        self.source.get(..offset).map_or(1, |before| before.matches('\n').count() + 1)
+impl Form<'_> {
+    /// The arguments, all as text: types are found later.
+    fn header(&self) -> String {
+        let given = |name: &String| match self.outputs.contains(name) {
+            true => format!("inout {} text", quoted(name)),
+            false if name.starts_with('$') => "text".to_owned(),
+            false => format!("{} text", quoted(name)),
+        };
+        let mut header: Vec<String> = self.args.iter().map(given).collect();
+        let out = self.outputs.iter().filter(|name| !self.args.contains(name));
+        header.extend(out.map(|name| format!("out {} text", quoted(name))));
+        if self.gives == Gives::Trigger {
+            header.extend(["new record".to_owned(), "old record".to_owned()]);
+            let built_in = crate::procedure::BuiltIn::ALL.iter().filter(|(_, name)| name.starts_with("tg_"));
+            header.extend(built_in.map(|(_, name)| format!("{name} text")));
+        }
+        header.join(", ")
+    }
+
+    /// Whether a declaration's type is a relation's row, which the grammar has to be told.
+    fn is_row(&self, name: &str) -> bool {
+        let Some(name) = sql::type_written(name) else { return false };
+        let resolver = Resolver::new(self.schema, self.search_path);
+        resolver.type_name(&name).is_ok_and(|ty| self.schema.relation_of_row(&ty).is_some())
+    }
+
+    fn returns(&self) -> &'static str {
+        match (self.gives, self.outputs) {
+            // With one column a function returns it, with several a row.
+            (Gives::One, [_]) => "text",
+            (Gives::Set, [_]) => "setof text",
+            (Gives::Trigger | Gives::One, _) => "record",
+            (Gives::Nothing, _) => "void",
+            (Gives::Set, _) => "setof record",
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! What the names of a body mean while it is read: its variables, its records, `NEW` and `OLD`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::expr::{Expr, SourceId};
 use crate::procedure::{BuiltIn, Target, Variable};
-use crate::schema::Relation;
+use crate::schema::{FunctionArg, Relation};
 use crate::schema::read_expr::Sight;
 use crate::value::Type;
 
@@ -25,6 +25,8 @@ pub(super) struct Scope<'a> {
     pub(super) function: String,
     pub(super) relation: Option<&'a Relation>,
     pub(super) variables: RefCell<Vec<Variable>>,
+    /// How many of the variables, behind the built-in ones, are arguments of the function.
+    args: Cell<usize>,
     names: RefCell<Vec<(String, Meaning)>>,
 }
 
@@ -42,7 +44,10 @@ impl<'a> Scope<'a> {
         let scope = Self { function: function.to_owned(), relation, ..Self::default() };
         for (built_in, name) in BuiltIn::ALL {
             // Conditions are told within exception handlers, arguments of a trigger in its function.
-            scope.declare(name, built_in.ty());
+            match relation.is_some() || !name.starts_with("tg_") {
+                true => scope.declare(name, built_in.ty()),
+                false => scope.add(name, built_in.ty()),
+            };
         }
         scope
     }
@@ -52,6 +57,17 @@ impl<'a> Scope<'a> {
         let index = self.add(name, ty);
         self.names.borrow_mut().push((name.to_owned(), Meaning::Scalar(index)));
         index
+    }
+
+    /// Declares the arguments that a call gives; one without a name goes by its number alone.
+    pub(super) fn declare_args(&self, args: &[FunctionArg]) {
+        for arg in args {
+            match &arg.name {
+                Some(name) => self.declare(name, arg.ty.clone()),
+                None => self.add("", arg.ty.clone()),
+            };
+        }
+        self.args.set(args.len());
     }
 
     fn add(&self, name: &str, ty: Type) -> usize {
@@ -128,6 +144,8 @@ impl<'a> Scope<'a> {
     pub(super) fn sight(&self) -> Sight {
         let mut sight = Sight { function: self.function.clone(), ..Sight::default() };
         let variables = self.variables.borrow();
+        let args = variables.iter().enumerate().skip(BuiltIn::ALL.len()).take(self.args.get());
+        sight.numbered = args.map(|(index, arg)| variable(index, &arg.ty)).collect();
         for (name, meaning) in self.names.borrow().iter().rev() {
             match meaning {
                 Meaning::Scalar(index) if sight.variables.iter().all(|(known, _)| known != name) => {

@@ -19,15 +19,17 @@ pub(super) struct Prepared {
 struct Tokens<'a> {
     source: &'a str,
     tokens: Vec<ScanToken>,
+    /// Whether a type is a relation's row.
+    is_row: &'a dyn Fn(&str) -> bool,
 }
 
 /// Prepares a body: `return new` becomes `return (new)`, as the JSON would not tell which variable is meant, and rows
 /// of a table become records. Lines stay where they are.
-pub(super) fn prepare(source: &str) -> Result<Prepared, Fault> {
+pub(super) fn prepare(source: &str, is_row: &dyn Fn(&str) -> bool) -> Result<Prepared, Fault> {
     let scanned = pg_query::scan(source).map_err(|error| Fault::at_start(error.to_string()))?;
     let is_comment = |token: &ScanToken| matches!(token.token(), Token::SqlComment | Token::CComment);
     let tokens: Vec<ScanToken> = scanned.tokens.into_iter().filter(|token| !is_comment(token)).collect();
-    let tokens = Tokens { source, tokens };
+    let tokens = Tokens { source, tokens, is_row };
     let mut changes = tokens.returned_variables();
     let declared = tokens.declared(&mut changes)?;
     changes.sort_by_key(|(start, ..)| std::cmp::Reverse(*start));
@@ -135,7 +137,7 @@ impl Tokens<'_> {
         }
         let place = (self.start(first), self.end(end.saturating_sub(1)));
         let ty = self.source.get(place.0..place.1).unwrap_or_default();
-        if self.is(end.saturating_sub(1), "rowtype") {
+        if self.is(end.saturating_sub(1), "rowtype") || (self.is_row)(ty) {
             changes.push((place.0, place.1, "record".to_owned()));
         }
         declared.types.push((unquoted(self.word(name)), ty.to_owned()));

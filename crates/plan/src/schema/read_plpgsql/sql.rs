@@ -180,12 +180,15 @@ impl Reader<'_> {
             return self.type_like(name).map(Declaration::Scalar);
         }
         let place = self.syntax.source.find(text).map_or((0, 0), |at| (at, text.len()));
-        let node = self.parse(&format!("select null::{compact}"), place)?;
-        let read = match type_name(&node) {
-            Some(name) => self.resolver.type_name(name).map_err(|error| Fault::of(error, place, usize::MAX)),
+        let read = match type_written(&compact) {
+            Some(name) => self.resolver.type_name(&name).map_err(|error| Fault::of(error, place, usize::MAX)),
             None => Err(Fault::new("42704", format!("type \"{compact}\" does not exist")).span(place)),
         };
         match read {
+            Ok(ref ty @ Type::Other(_)) if self.schema.relation_of_row(ty).is_some() => {
+                let row = self.schema.relation_of_row(ty).into_iter().flat_map(|relation| &relation.columns);
+                Ok(Declaration::Record(Some(row.map(|column| (column.name.clone(), column.ty.clone())).collect())))
+            }
             Ok(Type::Other(name)) => {
                 Err(Fault::unsupported(format!("a variable of type `{name}`"), "declare a `record`").span(place))
             }
@@ -270,11 +273,18 @@ fn is_bare(select: &protobuf::SelectStmt) -> bool {
         && select.larg.is_none()
 }
 
-fn is_query(node: &protobuf::Node) -> bool {
+pub(super) fn is_query(node: &protobuf::Node) -> bool {
     matches!(
         node.node,
         Some(NodeEnum::InsertStmt(_) | NodeEnum::UpdateStmt(_) | NodeEnum::DeleteStmt(_) | NodeEnum::SelectStmt(_))
     )
+}
+
+/// A type's name as the grammar understands it.
+pub(super) fn type_written(text: &str) -> Option<protobuf::TypeName> {
+    let parsed = pg_query::parse(&format!("select null::{text}"), 0).ok()?.protobuf;
+    let [only] = parsed.stmts.as_slice() else { return None };
+    type_name(only.stmt.as_deref()?).cloned()
 }
 
 fn type_name(node: &protobuf::Node) -> Option<&protobuf::TypeName> {

@@ -1,4 +1,4 @@
-//! Functions in SQL. What is written in another language runs only on PostgreSQL.
+//! Functions in SQL and PL/pgSQL. What is written in another language runs only on PostgreSQL.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use pg_query::protobuf::{self as pb, DefElem, Node, ObjectWithArgs, SelectStmt};
 use super::drop::Object;
 use super::fault::Fault;
 use super::names::{dotted, list, show, string};
+use super::procedures::is_trigger;
 use super::settings::constant;
 use super::{Fold, OWNER};
 use crate::expr::Select;
@@ -60,16 +61,13 @@ impl Fold<'_> {
         }
         let (result, row) = self.function_result((&schema, name), &header);
         let grants = self.default_grants(DefaultPrivilegeObject::Functions, &schema);
-        let is_trigger = header.returns == Type::Other("trigger".into());
-        let (body, procedure) = if clauses.language == "plpgsql" && is_trigger {
-            let source = clauses.source.as_deref().unwrap_or_default();
-            (None, Some(Arc::new(self.procedure((name, source), &header.args, is_trigger)?)))
-        } else {
-            let heading = Heading { args: &header.args, returns: &header.returns, result, row };
-            (self.function_body(stmt, &clauses, heading)?, None)
-        };
+        if stmt.sql_body.is_some() {
+            clauses.source = self.atomic_source();
+        }
+        let heading = Heading { args: &header.args, returns: &header.returns, result, row };
+        let body = if is_trigger(&header.returns) { None } else { self.function_body(stmt, &clauses, heading)? };
         let search_path = clauses.search_path.take().unwrap_or_else(|| self.search_path.clone());
-        let function = Function {
+        let mut function = Function {
             schema,
             name: name.to_owned(),
             args: header.args,
@@ -85,11 +83,14 @@ impl Fold<'_> {
             strict: clauses.strict,
             source: clauses.source.unwrap_or_default(),
             body,
-            procedure,
+            procedure: None,
             search_path,
             grants: old.map_or(grants, |old| self.schema.functions[old].grants.clone()),
             comment: old.and_then(|old| self.schema.functions[old].comment.clone()),
         };
+        if function.body.is_none() {
+            function.procedure = Some(Arc::new(self.procedure(&function)?));
+        }
         let key = (function.schema.clone(), function.signature());
         if let Some(start) = self.piece.text.find(&function.source).filter(|_| function.procedure.is_some()) {
             self.bodies.insert(key.clone(), self.piece.offset + start);
@@ -136,12 +137,9 @@ impl Fold<'_> {
         let name = dotted(&stmt.funcname).1;
         let source = clauses.source.as_deref().unwrap_or_default();
         let returned = if clauses.language == "plpgsql" { Some(returned_select(source)) } else { None };
-        let not_sql = || {
-            let help = "write it in `language sql`, as one select; a body that is only `begin return …; end` can stay";
-            Fault::only_postgres(format!("the PL/pgSQL function `{name}`"), help).name(name)
-        };
         let source = match &returned {
-            Some(select) => select.as_deref().ok_or_else(not_sql)?,
+            Some(None) => return Ok(None),
+            Some(Some(select)) => select,
             None => source,
         };
         let start_of = clauses.source.as_deref().unwrap_or_default();

@@ -17,6 +17,7 @@ mod indexes;
 mod like;
 mod names;
 mod policies;
+mod procedures;
 mod rename;
 mod resolve;
 mod review;

@@ -13,9 +13,9 @@ use super::{Fold, SqlFile};
 use crate::engine::SqlError;
 use crate::expr::{Expr, SourceId};
 use crate::schema::read_expr::Sight;
-use crate::schema::read_plpgsql::{self, Header, Syntax};
+use crate::schema::read_plpgsql::{self, Header};
 use crate::schema::{
-    ColumnId, Function, FunctionArg, Relation, RelationId, RelationKind, Trigger, TriggerEvent, TriggerLevel,
+    ColumnId, Function, Relation, RelationId, RelationKind, Trigger, TriggerEvent, TriggerLevel,
     TriggerTiming,
 };
 use crate::value::Type;
@@ -121,28 +121,6 @@ impl Fold<'_> {
             return Err(Fault::new("0A000", message).at(location(node)));
         }
         Ok(Some(condition))
-    }
-
-    /// A body in PL/pgSQL, parsed.
-    pub(super) fn procedure(
-        &mut self,
-        (name, source): (&str, &str),
-        args: &[FunctionArg],
-        is_trigger: bool,
-    ) -> Result<Syntax, Fault> {
-        if is_trigger && !args.is_empty() {
-            return Err(Fault::new("42P13", "trigger functions cannot have declared arguments").name(name));
-        }
-        let names: Vec<String> = args
-            .iter()
-            .zip(1..)
-            .map(|(arg, number)| arg.name.clone().unwrap_or_else(|| format!("${number}")))
-            .collect();
-        let start = self.piece.text.find(source);
-        Syntax::parse(source, &names, is_trigger).map_err(|fault| match start {
-            Some(start) => as_fault(fault, start),
-            None => as_fault(fault, 0).name(name),
-        })
     }
 
     pub(super) fn drop_trigger(&self, stmt: &pb::DropStmt, node: &Node) -> Result<Option<Object>, Fault> {
@@ -259,9 +237,9 @@ impl Fold<'_> {
         (function, relation): (&Function, Option<&Relation>),
         trigger: Option<(usize, usize)>,
     ) -> Result<(), SqlError> {
-        let Some(syntax) = function.procedure.as_deref() else { return Ok(()) };
+        let Some(body) = function.procedure.as_deref() else { return Ok(()) };
         let header = Header { schema: &self.schema, function, relation };
-        let Err(fault) = syntax.read(header) else { return Ok(()) };
+        let Err(fault) = body.read(header) else { return Ok(()) };
         let key = (function.schema.clone(), function.signature());
         let sqlstate = Some(fault.sqlstate.unwrap_or("0A000").to_owned());
         let (path, source_text) = (file.path.to_owned(), file.text.to_owned());
@@ -278,14 +256,14 @@ impl Fold<'_> {
             });
         }
         let (offset, length) = trigger.unwrap_or((0, 0));
-        let line = syntax.line_of(fault.offset);
+        let line = body.line_of(fault.offset);
         let message = format!("{} (line {line} of the function \"{}\")", fault.message, function.name);
         Err(SqlError { path, source_text, offset, length, sqlstate, message, help: fault.help })
     }
 }
 
 /// A fault within a body that starts at `start` of its statement.
-fn as_fault(fault: read_plpgsql::Fault, start: usize) -> Fault {
+pub(super) fn as_fault(fault: read_plpgsql::Fault, start: usize) -> Fault {
     let found = Fault::new(fault.sqlstate.unwrap_or("0A000"), fault.message).span(start + fault.offset, fault.length);
     match fault.help {
         Some(help) => found.help(help),

@@ -1,7 +1,8 @@
-//! PL/pgSQL on SQLite: a planned body is carried out step by step inside the writer's transaction, and SQLite computes
-//! its expressions, with variables bound as values.
+//! Functions' bodies on SQLite: a planned body is carried out step by step inside the request's transaction, and SQLite
+//! computes its expressions, with variables bound as values.
 
 mod frame;
+mod function;
 mod raise;
 mod run;
 mod statements;
@@ -16,6 +17,7 @@ use super::write::Target;
 use frame::Frame;
 use run::{End, Run};
 
+pub(super) use function::{call, no_rows};
 pub(super) use statements::{fit, write_statement};
 
 /// A trigger that is about to run.
@@ -43,20 +45,24 @@ pub(super) fn condition_holds(call: &Call<'_>) -> Result<bool, EngineError> {
 
 /// Runs a trigger's function, as its owner where it is `security definer`.
 pub(super) fn run_trigger(procedure: &Procedure, call: &Call<'_>) -> Result<Given, EngineError> {
-    let request = call.target.request;
-    match &procedure.runs_as {
-        None => run_as(procedure, call, request),
-        Some(owner) => {
-            let session = Session { role: owner.as_str().into(), ..request.session.clone() };
-            request.connection.session.start(&session, request.now);
-            let result = run_as(procedure, call, Request { session: &session, ..request });
-            request.connection.session.start(request.session, request.now);
-            result
-        }
-    }
+    as_owner(procedure, call.target.request, |request| run(procedure, call, request))
 }
 
-fn run_as(procedure: &Procedure, call: &Call<'_>, request: Request<'_>) -> Result<Given, EngineError> {
+/// Runs `work` as whoever the body runs as.
+fn as_owner<T>(
+    procedure: &Procedure,
+    request: Request<'_>,
+    work: impl FnOnce(Request<'_>) -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    let Some(owner) = &procedure.runs_as else { return work(request) };
+    let session = Session { role: owner.as_str().into(), ..request.session.clone() };
+    request.connection.session.start(&session, request.now);
+    let result = work(Request { session: &session, ..request });
+    request.connection.session.start(request.session, request.now);
+    result
+}
+
+fn run(procedure: &Procedure, call: &Call<'_>, request: Request<'_>) -> Result<Given, EngineError> {
     let mut variables: Vec<Value> = vec![Value::Null; procedure.variables.len()];
     for (built_in, _) in BuiltIn::ALL {
         variables[built_in.index()] = built_in_value(built_in, call);

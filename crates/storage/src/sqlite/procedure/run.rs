@@ -104,6 +104,9 @@ impl<'a, 'p> Run<'a, 'p> {
             }
             Step::ReturnQuery(query) => {
                 let rows = self.rows_of(query, usize::MAX)?;
+                if query.sets_found {
+                    self.set_found(!rows.is_empty());
+                }
                 self.rows.extend(rows);
             }
             Step::Raise(raise) => {

@@ -52,6 +52,7 @@ impl Run<'_, '_> {
 
     /// The rows that a statement gives, and in `row_count` how many it found or wrote.
     pub(super) fn rows_of(&mut self, query: &Query, most: usize) -> Result<Vec<Vec<Value>>, EngineError> {
+        self.check_writing(&query.statement)?;
         if let Some(fault) = &query.access.fault {
             return Err(fault.clone().into());
         }
@@ -63,6 +64,26 @@ impl Run<'_, '_> {
         let (rows, count) = write(self.request, self.schema, query, &self.frame)?;
         self.row_count = count;
         Ok(rows)
+    }
+}
+
+impl Run<'_, '_> {
+    /// Whether the function, and then the request, may write at all.
+    fn check_writing(&self, statement: &Statement) -> Result<(), DatabaseError> {
+        let command = match statement {
+            Statement::Select(_) => return Ok(()),
+            Statement::Insert { .. } => "INSERT",
+            Statement::Update { .. } => "UPDATE",
+            Statement::Delete { .. } => "DELETE",
+        };
+        if !self.procedure.volatile {
+            let message = format!("{command} is not allowed in a non-volatile function");
+            return Err(DatabaseError::new("0A000", message));
+        }
+        if self.request.connection.procedures.is_read_only() {
+            return Err(DatabaseError::new("25006", format!("cannot execute {command} in a read-only transaction")));
+        }
+        Ok(())
     }
 }
 
