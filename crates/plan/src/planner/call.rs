@@ -62,9 +62,8 @@ impl<'a> Planner<'a> {
             });
         }
         let signature = function.signature();
-        let is_meant = |known: &std::sync::Arc<Function>| {
-            known.schema == function.schema && known.signature() == signature
-        };
+        let is_meant =
+            |known: &std::sync::Arc<Function>| known.schema == function.schema && known.signature() == signature;
         let function = self.schema.functions.iter().position(is_meant).unwrap_or(usize::MAX);
         Ok(FunctionCall { function, arguments })
     }

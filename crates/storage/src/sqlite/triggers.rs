@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use roadbed_plan::planner::{plan_function, plan_trigger};
 use roadbed_plan::procedure::Procedure;
-use roadbed_plan::schema::{ColumnId, Relation, RelationId, Schema, Trigger, TriggerEvent, TriggerLevel, TriggerTiming};
+use roadbed_plan::schema::{
+    ColumnId, Relation, RelationId, Schema, Trigger, TriggerEvent, TriggerLevel, TriggerTiming,
+};
 use roadbed_plan::{DatabaseError, EngineError, Value};
 use rusqlite::OptionalExtension;
 

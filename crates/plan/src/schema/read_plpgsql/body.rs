@@ -10,8 +10,7 @@ use super::syntax::{
 use super::{Fault, Syntax, conditions};
 use crate::expr::{Expr, SourceId};
 use crate::procedure::{
-    BuiltIn, Computed, Handler, Leaves, Loop, LoopKind, Query, Raise, RaiseOption, Range, Step, Target,
-    Variable,
+    BuiltIn, Computed, Handler, Leaves, Loop, LoopKind, Query, Raise, RaiseOption, Range, Step, Target, Variable,
 };
 use crate::schema::read_expr::Resolver;
 use crate::schema::{Function, Relation, Schema};

@@ -51,9 +51,7 @@ impl Reader<'_> {
         }
         match self.function.result {
             FunctionResult::Nothing => Ok(Returned::Nothing),
-            FunctionResult::Value => {
-                self.computed_as(expr.text(), &self.function.returns, line).map(Returned::Value)
-            }
+            FunctionResult::Value => self.computed_as(expr.text(), &self.function.returns, line).map(Returned::Value),
             FunctionResult::Row if bare_name(expr.text()) == "null" => Ok(Returned::Nothing),
             FunctionResult::Row => {
                 let message = "returned record type does not match expected record type";
@@ -131,17 +129,14 @@ impl Reader<'_> {
         let wanted = self.result_columns();
         if have.len() != wanted.len() {
             let (have, wanted) = (have.len(), wanted.len());
-            let help = format!(
-                "Number of returned columns ({have}) does not match expected column count ({wanted})."
-            );
+            let help = format!("Number of returned columns ({have}) does not match expected column count ({wanted}).");
             return Err(Fault::new("42804", message).help(help));
         }
         for (number, ((_, have), (_, wanted))) in have.iter().zip(&wanted).enumerate() {
             if !same_type(have, wanted) {
                 let (have, wanted) = (have.sql_name(), wanted.sql_name());
                 let number = number + 1;
-                let help =
-                    format!("Returned type {have} does not match expected type {wanted} in column {number}.");
+                let help = format!("Returned type {have} does not match expected type {wanted} in column {number}.");
                 return Err(Fault::new("42804", message).help(help));
             }
         }

@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 
 use crate::expr::{Expr, SourceId};
 use crate::procedure::{BuiltIn, Target, Variable};
-use crate::schema::{FunctionArg, Relation};
 use crate::schema::read_expr::Sight;
+use crate::schema::{FunctionArg, Relation};
 use crate::value::Type;
 
 use super::Fault;

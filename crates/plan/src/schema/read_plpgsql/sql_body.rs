@@ -30,11 +30,8 @@ impl Statements {
         })?;
         let scope = Scope::new(&function.name, None);
         scope.declare_args(&function.args);
-        let reader = StatementReader {
-            resolver: Resolver::new(schema, &function.search_path),
-            sight: sight_of(header),
-            header,
-        };
+        let reader =
+            StatementReader { resolver: Resolver::new(schema, &function.search_path), sight: sight_of(header), header };
         let statements: Vec<(&protobuf::Node, (usize, usize))> =
             parsed.protobuf.stmts.iter().filter_map(|raw| Some((raw.stmt.as_deref()?, self.place(raw)))).collect();
         let mut body = Vec::with_capacity(statements.len() + 1);

@@ -47,13 +47,8 @@ impl Fold<'_> {
             FunctionResult::Value | FunctionResult::Row if function.returns_set => Gives::Set,
             FunctionResult::Value | FunctionResult::Row => Gives::One,
         };
-        let form = Form {
-            args: &args,
-            outputs: &outputs,
-            gives,
-            schema: &self.schema,
-            search_path: &function.search_path,
-        };
+        let form =
+            Form { args: &args, outputs: &outputs, gives, schema: &self.schema, search_path: &function.search_path };
         Syntax::parse(&function.source, form)
     }
 

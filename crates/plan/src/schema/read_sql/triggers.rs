@@ -15,8 +15,7 @@ use crate::expr::{Expr, SourceId};
 use crate::schema::read_expr::Sight;
 use crate::schema::read_plpgsql::{self, Header};
 use crate::schema::{
-    ColumnId, Function, Relation, RelationId, RelationKind, Trigger, TriggerEvent, TriggerLevel,
-    TriggerTiming,
+    ColumnId, Function, Relation, RelationId, RelationKind, Trigger, TriggerEvent, TriggerLevel, TriggerTiming,
 };
 use crate::value::Type;
 
