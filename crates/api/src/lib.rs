@@ -1,3 +1,4 @@
 //! Data over the wire.
 
+pub mod describe;
 pub mod rest;

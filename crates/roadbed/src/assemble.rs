@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderMap, header};
+use roadbed_api::describe::{ApiPlace, DescribeSettings, Documents, OpenApiMode};
 use roadbed_api::rest::{Rest, RestSettings, SafeLimits, TxEnd};
 use roadbed_auth::{AuthSettings, Authenticator, KeyError, RoleClaim};
 use roadbed_plan::engine::MigrationError;
@@ -34,6 +35,7 @@ const KEYS_REFRESH: Duration = Duration::from_secs(600);
 pub struct Server {
     pub database: Arc<Database>,
     pub authenticator: Arc<Authenticator>,
+    documents: Arc<Documents>,
     tx_end: TxEnd,
     settings: Settings,
 }
@@ -51,6 +53,8 @@ pub enum StartError {
     RoleClaim(String),
     #[error("`rest.tx-end` is `{found}`; expected one of {words}")]
     TxEnd { found: String, words: String },
+    #[error("`rest.openapi-mode` is `{found}`; expected one of {words}")]
+    OpenApiMode { found: String, words: String },
     #[error("cannot listen on `{address}`: {source}")]
     Listen { address: String, source: std::io::Error },
     #[error(transparent)]
@@ -143,6 +147,26 @@ fn tx_end(word: &str) -> Result<TxEnd, StartError> {
     })
 }
 
+fn openapi_mode(word: &str) -> Result<OpenApiMode, StartError> {
+    let found = OpenApiMode::WORDS.iter().find(|(known, _)| *known == word).map(|(_, mode)| *mode);
+    found.ok_or_else(|| {
+        let words: Vec<_> = OpenApiMode::WORDS.iter().map(|(word, _)| format!("`{word}`")).collect();
+        StartError::OpenApiMode { found: word.to_owned(), words: words.join(", ") }
+    })
+}
+
+/// Where and how the API is served, for its descriptions.
+pub(crate) fn api_place(settings: &Settings) -> ApiPlace {
+    ApiPlace {
+        public_url: settings.server.public_url.clone(),
+        url: settings.url(),
+        schemas: settings.rest.schemas.clone(),
+        anonymous_role: settings.rest.anon_role.clone(),
+        max_rows: settings.rest.max_rows,
+        security_active: settings.rest.openapi_security_active,
+    }
+}
+
 impl Server {
     /// Wires a server over `engine`.
     ///
@@ -162,14 +186,18 @@ impl Server {
         if let Err(error) = authenticator.refresh().await {
             tracing::warn!(%error, "keys will be fetched again later");
         }
+        let mode = openapi_mode(&settings.rest.openapi_mode)?;
         let database = Arc::new(Database::open(engine, Limits { clock, ..planner_limits(&settings) }).await?);
-        Ok(Self { database, authenticator, tx_end, settings })
+        let place = api_place(&settings);
+        let documents = Documents::new(database.clone(), DescribeSettings { mode, place });
+        Ok(Self { database, authenticator, documents: Arc::new(documents), tx_end, settings })
     }
 
     /// The routes, to be served or called in a test.
     pub fn router(&self) -> Router {
         let rest = Rest {
             database: self.database.clone(),
+            documents: self.documents.clone(),
             settings: RestSettings {
                 schemas: self.settings.rest.schemas.clone(),
                 anonymous_role: self.settings.rest.anon_role.clone(),
@@ -185,6 +213,7 @@ impl Server {
             },
         };
         http::router(Http {
+            openapi: self.settings.server.docs_enabled.then(|| roadbed_api::rest::openapi(rest.clone())),
             rest: roadbed_api::rest::routes(rest),
             database: self.database.clone(),
             authenticator: self.authenticator.clone(),

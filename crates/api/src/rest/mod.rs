@@ -6,12 +6,16 @@ pub mod error;
 mod parse;
 mod read_in_body;
 mod respond;
+mod root;
 mod routes;
 mod safe;
 mod settings;
 mod strip_nulls;
 
+pub(crate) use parse::escaped;
+
 pub use error::{Caller, RestError, TokenError};
+pub use root::openapi;
 pub use routes::{JwtTime, Rest, RestSettings, TxEnd, routes};
 pub use safe::SafeLimits;
 

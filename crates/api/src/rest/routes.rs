@@ -18,8 +18,10 @@ use roadbed_plan::{Database, Session, Terms};
 
 use super::error::{self, Caller, RestError};
 use super::parse::{Media, Offer, PlanOffer, Verb, Wanted};
+use super::root;
 use super::safe::{self, Care, Conditions, Sent};
 use super::{parse, read_in_body, respond};
+use crate::describe::Documents;
 
 pub use super::settings::{RestSettings, TxEnd};
 
@@ -37,6 +39,7 @@ const ALLOWED_STABLE: &str = "OPTIONS,GET,HEAD,POST";
 pub struct Rest {
     pub database: Arc<Database>,
     pub settings: RestSettings,
+    pub documents: Arc<Documents>,
 }
 
 /// How long the token took; a request extension of whoever verified it.
@@ -56,7 +59,7 @@ struct Timing {
 /// Serves every relation of the exposed schemas under its name.
 pub fn routes(rest: Rest) -> Router {
     Router::new()
-        .route("/", any(root))
+        .route("/", any(root::root))
         .route("/{relation}", any(relation))
         .route("/rpc/{function}", any(function))
         // A table's path has one segment.
@@ -198,10 +201,6 @@ impl Timing {
     }
 }
 
-async fn root() -> Response {
-    error::response(&RestError::NoRoot, Caller::Known)
-}
-
 async fn function(State(rest): State<Arc<Rest>>, Extension(session): Extension<Session>, request: Request) -> Response {
     let head = request.method() == Method::HEAD;
     let mut timing = Timing::default();
@@ -249,7 +248,7 @@ async fn batch(State(rest): State<Arc<Rest>>, Extension(session): Extension<Sess
     answer.await.unwrap_or_else(|error| refused(&rest, &session, &error))
 }
 
-fn refused(rest: &Rest, session: &Session, error: &RestError) -> Response {
+pub(super) fn refused(rest: &Rest, session: &Session, error: &RestError) -> Response {
     let caller = match session.role.as_ref() == rest.settings.anonymous_role {
         true => Caller::Anonymous,
         false => Caller::Known,

@@ -79,7 +79,7 @@ impl<'a> Rights<'a> {
 
     /// PostgreSQL's rule: the right on the whole relation, or on each column that is used, or, when none is
     /// used, on any.
-    fn may(&self, relation: &Relation, privilege: Privilege, columns: &[ColumnId]) -> bool {
+    pub(super) fn may(&self, relation: &Relation, privilege: Privilege, columns: &[ColumnId]) -> bool {
         if self.owns(relation) || self.has(&relation.grants, privilege) {
             return true;
         }

@@ -6,6 +6,7 @@ mod computed;
 mod overload;
 
 pub(crate) use overload::function_meant;
+pub(super) use overload::is_callable;
 
 use crate::error::{DatabaseError, PlanError};
 use crate::expr::{Expr, SourceId};

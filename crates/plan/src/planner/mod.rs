@@ -13,6 +13,7 @@ mod faults;
 mod generated;
 mod nesting;
 mod procedures;
+mod reach;
 mod resolve;
 mod search;
 mod spread;
@@ -41,6 +42,7 @@ pub use explain::{
 };
 pub use nesting::{ColumnPairs, NestedLink, Nesting, is_nested, nestings};
 pub use procedures::{plan_function, plan_statement, plan_trigger};
+pub use reach::{Reach, Reached, Viewer, reach};
 
 use authorize::{Needs, Rights};
 use faults::Faults;

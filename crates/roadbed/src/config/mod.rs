@@ -31,6 +31,8 @@ pub struct Settings {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Server {
+    /// Whether the API is described to callers.
+    pub docs_enabled: bool,
     /// Address and port to listen on.
     pub listen: String,
     /// How callers reach the server, where that differs.
@@ -65,6 +67,9 @@ pub struct RestSection {
     pub plan_enabled: bool,
     /// A function of PostgreSQL's that runs first in each request's transaction.
     pub pre_request: Option<String>,
+    /// One of the words of `OpenApiMode`.
+    pub openapi_mode: String,
+    pub openapi_security_active: bool,
     /// How transactions end; one of the words of `TxEnd`.
     pub tx_end: String,
 }

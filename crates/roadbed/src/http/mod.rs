@@ -26,6 +26,8 @@ pub(crate) use connections::serve;
 /// What the routes are made of.
 pub(crate) struct Http {
     pub(crate) rest: Router,
+    /// What describes it, where it is to be described.
+    pub(crate) openapi: Option<Router>,
     pub(crate) database: Arc<Database>,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) public: PathBuf,
@@ -34,16 +36,16 @@ pub(crate) struct Http {
 }
 
 pub(crate) fn router(http: Http) -> Router {
-    let rest = http
-        .rest
-        .layer(layer::from_fn_with_state(http.authenticator.clone(), middleware::session))
-        .layer(DefaultBodyLimit::max(http.limits.body_bytes));
+    let session = layer::from_fn_with_state(http.authenticator.clone(), middleware::session);
+    let openapi = http.openapi.map(|routes| routes.layer(session.clone())).unwrap_or_default();
+    let rest = http.rest.layer(session).layer(DefaultBodyLimit::max(http.limits.body_bytes));
     let limit = Duration::from_secs(http.limits.request_seconds);
     let routes = Router::new()
         .route("/healthz", get(alive))
         .route("/readyz", get(ready).with_state(http.database))
         .route("/.well-known/roadbed.json", get(introduction).with_state(http.authenticator.clone()))
         .nest("/rest/v1/", rest)
+        .merge(openapi)
         .fallback_service(ServeDir::new(http.public).fallback(get(error_response::not_found)))
         .layer(layer::from_fn_with_state(limit, middleware::time_limit))
         .layer(layer::from_fn_with_state(http.limits.url_bytes, middleware::url_limit));

@@ -9,6 +9,7 @@ mod browser;
 mod cases;
 mod clients;
 mod crash;
+mod describe;
 mod geo;
 mod harness;
 mod injection;

@@ -37,7 +37,7 @@ pub(super) fn canonical(parameters: &[(String, Option<String>)]) -> String {
     pairs.join("&")
 }
 
-pub(in super::super) fn escaped(text: &str) -> impl std::fmt::Display + '_ {
+pub(crate) fn escaped(text: &str) -> impl std::fmt::Display + '_ {
     utf8_percent_encode(text, ESCAPED)
 }
 

@@ -98,6 +98,15 @@ impl Media {
 
 /// The first of the accepted forms, by quality, that there is.
 pub(super) fn accepted(headers: &HeaderMap, offer: &Offer) -> Result<Media, RestError> {
+    let wishes = wishes(headers);
+    wishes
+        .iter()
+        .find_map(|(_, wish)| media(wish, offer))
+        .ok_or_else(|| RestError::MediaType { accepted: wishes.into_iter().map(|(_, wish)| wish).collect() })
+}
+
+/// What the `Accept` headers wish for, the dearest first; anything, where there are none.
+fn wishes(headers: &HeaderMap) -> Vec<(f32, String)> {
     let mut wishes: Vec<(f32, String)> = Vec::new();
     for header in headers.get_all(ACCEPT) {
         for wish in String::from_utf8_lossy(header.as_bytes()).split(',') {
@@ -112,9 +121,6 @@ pub(super) fn accepted(headers: &HeaderMap, offer: &Offer) -> Result<Media, Rest
     }
     wishes.sort_by(|a, b| b.0.total_cmp(&a.0));
     wishes
-        .iter()
-        .find_map(|(_, wish)| media(wish, offer))
-        .ok_or_else(|| RestError::MediaType { accepted: wishes.into_iter().map(|(_, wish)| wish).collect() })
 }
 
 /// The quality of a wish, and the wish without it.
@@ -234,4 +240,15 @@ pub(in super::super) fn check_json(headers: &HeaderMap) -> Result<(), RestError>
             Err(RestError::Body { reason: format!("Content-Type not acceptable: {name}") })
         }
     }
+}
+
+/// The first of `known`, or of the wildcards, that the caller accepts, for what is no rows.
+pub(in super::super) fn accepts(headers: &HeaderMap, known: &[&'static str]) -> Result<&'static str, RestError> {
+    let wishes = wishes(headers);
+    let found = wishes.iter().find_map(|(_, wish)| {
+        let name = wish.split(';').next().unwrap_or_default();
+        let is_any = name == "*/*" || name == "application/*";
+        known.iter().copied().find(|media| is_any || *media == name)
+    });
+    found.ok_or_else(|| RestError::MediaType { accepted: wishes.into_iter().map(|(_, wish)| wish).collect() })
 }

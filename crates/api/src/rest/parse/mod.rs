@@ -29,9 +29,9 @@ use filter::Placed;
 use media::BodyForm;
 use page::{Page, Spans};
 
-pub(super) use address::escaped;
+pub(crate) use address::escaped;
 pub(super) use call::{request as call, request_with as call_with};
-pub(super) use media::{Media, Nulls, Offer, PlanOffer, check_json};
+pub(super) use media::{Media, Nulls, Offer, PlanOffer, accepts, check_json};
 pub(super) use preferences::{Handling, Missing, Preferences, Representation};
 
 /// A request, understood.

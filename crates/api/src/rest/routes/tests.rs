@@ -17,6 +17,7 @@ use roadbed_plan::{Capabilities, Database, Engine, EngineError, Outcome, Plan, S
 use tower::ServiceExt;
 
 use super::{Rest, RestSettings, routes};
+use crate::describe::{DescribeSettings, Documents};
 
 /// An engine without a database.
 #[derive(Debug)]
@@ -68,7 +69,9 @@ impl Engine for Nowhere {
 
 async fn answer(method: &str, path: &str) -> Response {
     let database = Database::open(Arc::new(Nowhere), Limits::default()).await.unwrap();
-    let rest = Rest { database: Arc::new(database), settings: RestSettings::default() };
+    let database = Arc::new(database);
+    let documents = Arc::new(Documents::new(database.clone(), DescribeSettings::default()));
+    let rest = Rest { database, documents, settings: RestSettings::default() };
     let session = Session::new("anon", serde_json::Map::new());
     let service = axum::Router::new().nest("/rest/v1", routes(rest)).layer(Extension(session));
     let request = Request::builder().method(method).uri(format!("/rest/v1{path}")).body(Body::empty()).unwrap();

@@ -55,7 +55,7 @@ pub(crate) fn function_meant<'a>(
 }
 
 /// Whether a caller can reach it at all: its arguments have names, or it has one of a type that a body can be.
-fn is_callable(function: &Function) -> bool {
+pub(in crate::planner) fn is_callable(function: &Function) -> bool {
     if matches!(&function.returns, Type::Other(name) if &**name == "trigger") {
         return false;
     }
