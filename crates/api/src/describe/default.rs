@@ -88,8 +88,16 @@ fn quoted(rest: &str) -> Option<String> {
 /// Whether a value of this type is a JSON string.
 pub(super) fn is_text(ty: &Type) -> bool {
     match ty.base() {
-        Type::Bool | Type::Int2 | Type::Int4 | Type::Int8 | Type::Float4 | Type::Float8 | Type::Numeric(_) => false,
-        Type::Json | Type::Jsonb | Type::Array(_) => false,
+        Type::Bool
+        | Type::Int2
+        | Type::Int4
+        | Type::Int8
+        | Type::Float4
+        | Type::Float8
+        | Type::Numeric(_)
+        | Type::Json
+        | Type::Jsonb
+        | Type::Array(_) => false,
         Type::Text
         | Type::Varchar(_)
         | Type::Char(_)

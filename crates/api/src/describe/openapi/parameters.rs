@@ -65,11 +65,11 @@ fn filter_pattern() -> String {
     format!(r"^(not\.)?({})(\([a-z_]+\))?\.", names.join("|"))
 }
 
-fn query(name: &str, description: &str, schema: Json) -> Json {
+fn query(name: &str, description: &str, schema: &Json) -> Json {
     json!({ "name": name, "in": "query", "description": description, "schema": schema })
 }
 
-fn header(name: &str, description: &str, schema: Json) -> Json {
+fn header(name: &str, description: &str, schema: &Json) -> Json {
     json!({ "name": name, "in": "header", "description": description, "schema": schema })
 }
 
@@ -78,7 +78,8 @@ pub(super) fn shared(api: &Api) -> Json {
     shared.extend(header_parameters());
     if api.needs_profile() {
         for (key, name) in [("acceptProfile", "Accept-Profile"), ("contentProfile", "Content-Profile")] {
-            let mut parameter = header(name, "The schema that is meant.", json!({ "type": "string", "const": api.of }));
+            let mut parameter =
+                header(name, "The schema that is meant.", &json!({ "type": "string", "const": api.of }));
             parameter["required"] = true.into();
             shared.insert(key.into(), parameter);
         }
@@ -104,12 +105,12 @@ fn query_parameters(api: &Api) -> [(String, Json); 8] {
         ("columns", "The keys of the body that count; others are left out.", text()),
         ("on_conflict", "The columns of the unique constraint that decides what is merged.", text()),
     ]
-    .map(|(name, description, schema)| (name.to_owned(), query(name, description, schema)))
+    .map(|(name, description, schema)| (name.to_owned(), query(name, description, &schema)))
 }
 
 fn header_parameters() -> [(String, Json); 9] {
     let prefer =
-        |what: &str| header("Prefer", &format!("Wishes, separated by commas: {what}."), json!({ "type": "string" }));
+        |what: &str| header("Prefer", &format!("Wishes, separated by commas: {what}."), &json!({ "type": "string" }));
     let count = "`count=exact`, `count=planned`, `count=estimated`";
     let give = "`return=minimal`, `return=representation`, `return=headers-only`";
     let strict = "`handling=strict`, `timezone=…`";
@@ -123,16 +124,16 @@ fn header_parameters() -> [(String, Json); 9] {
             )),
         ),
         ("preferWrite", prefer(&format!("{give}, {count}, `max-affected=…` with `handling=strict`, {strict}"))),
-        ("range", header("Range", "The rows, counted from 0: `0-24`.", json!({ "type": "string", "pattern": "^[0-9]+-[0-9]*$" }))),
-        ("rangeUnit", header("Range-Unit", "What `Range` counts.", json!({ "type": "string", "const": "items" }))),
-        ("ifMatch", header("If-Match", "The entity tag that the one row must still have.", json!({ "type": "string" }))),
-        ("ifNoneMatch", header("If-None-Match", "An entity tag; the row is sent where it has another.", json!({ "type": "string" }))),
+        ("range", header("Range", "The rows, counted from 0: `0-24`.", &json!({ "type": "string", "pattern": "^[0-9]+-[0-9]*$" }))),
+        ("rangeUnit", header("Range-Unit", "What `Range` counts.", &json!({ "type": "string", "const": "items" }))),
+        ("ifMatch", header("If-Match", "The entity tag that the one row must still have.", &json!({ "type": "string" }))),
+        ("ifNoneMatch", header("If-None-Match", "An entity tag; the row is sent where it has another.", &json!({ "type": "string" }))),
         (
             "idempotencyKey",
             header(
                 "Idempotency-Key",
                 "A request that is sent again under its key is answered again and not done again.",
-                json!({ "type": "string", "pattern": r#"^[A-Za-z0-9][A-Za-z0-9_.:-]*$"#, "minLength": 1, "maxLength": 255 }),
+                &json!({ "type": "string", "pattern": r#"^[A-Za-z0-9][A-Za-z0-9_.:-]*$"#, "minLength": 1, "maxLength": 255 }),
             ),
         ),
     ]
