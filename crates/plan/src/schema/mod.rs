@@ -52,6 +52,8 @@ pub struct Schema {
     pub default_privileges: Vec<DefaultPrivilege>,
     pub sequences: BTreeMap<(String, String), Sequence>,
     pub next_relation: u32,
+    /// The relations whose foreign keys point at each; see [`Schema::foreign_keys_to`].
+    referrers: BTreeMap<RelationId, BTreeSet<RelationId>>,
     /// What views show of the keys of tables; see [`Schema::trace_views`].
     pub views: Views,
     /// Media types that functions of the database make of rows.
@@ -301,8 +303,9 @@ impl Schema {
 
     /// Adds a relation under a new id, or replaces the one with its id.
     pub fn put(&mut self, relation: Relation) {
-        if let Some(old) = self.relations.get(&relation.id) {
-            self.names.remove(&(old.schema.clone(), old.name.clone()));
+        self.remove(relation.id);
+        for key in &relation.foreign_keys {
+            self.referrers.entry(key.target).or_default().insert(relation.id);
         }
         self.names.insert((relation.schema.clone(), relation.name.clone()), relation.id);
         self.next_relation = self.next_relation.max(relation.id.0 + 1);
@@ -312,7 +315,19 @@ impl Schema {
     pub fn remove(&mut self, id: RelationId) {
         if let Some(old) = self.relations.remove(&id) {
             self.names.remove(&(old.schema.clone(), old.name.clone()));
+            for key in &old.foreign_keys {
+                self.referrers.get_mut(&key.target).map(|referrers| referrers.remove(&id));
+            }
         }
+    }
+
+    /// The foreign keys that point at the relation, each with the table that has it. What this costs does not depend
+    /// on how many relations there are: every write on SQLite asks.
+    pub fn foreign_keys_to(&self, target: RelationId) -> impl Iterator<Item = (&Relation, &ForeignKey)> {
+        let referrers = self.referrers.get(&target).into_iter().flatten();
+        referrers.filter_map(|id| self.relations.get(id)).flat_map(move |child| {
+            child.foreign_keys.iter().filter(move |key| key.target == target).map(move |key| (&**child, key))
+        })
     }
 
     /// An id that no relation has had.

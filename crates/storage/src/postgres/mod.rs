@@ -134,11 +134,12 @@ impl Engine for PostgresEngine {
     async fn schema(&self) -> Result<Schema, MigrationError> {
         let mut lease = self.pool.acquire().await?;
         let schema = introspect::read_schema(&lease.connection().client).await;
-        let schema = schema.map_err(|error| error::engine_error(&error))?;
+        let mut schema = schema.map_err(|error| error::engine_error(&error))?;
         let applied = migrate::read_applied(&lease.connection().client).await?;
         lease.give_back();
         self.pool.forget_prepared();
-        Ok(Schema { version: applied.len() as u64, ..schema })
+        schema.version = applied.len() as u64;
+        Ok(schema)
     }
 
     async fn applied(&self) -> Result<Vec<AppliedMigration>, MigrationError> {

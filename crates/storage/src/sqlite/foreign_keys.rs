@@ -87,7 +87,7 @@ pub(super) fn violated(target: Target<'_>, rows: &[Touched<'_>]) -> Result<Optio
 /// Whether a violation would show only when the transaction commits, and take others down with it.
 pub(super) fn shows_late(schema: &Schema, relation: &Relation) -> bool {
     relation.foreign_keys.iter().any(|key| key.initially_deferred)
-        || incoming(schema, relation).any(|(_, key)| key.initially_deferred)
+        || schema.foreign_keys_to(relation.id).any(|(_, key)| key.initially_deferred)
 }
 
 /// The first foreign key of the row whose target is not there.
@@ -118,7 +118,7 @@ pub(super) fn before_update<'s>(
     columns: &[ColumnId],
 ) -> Result<Vec<Referenced<'s>>, EngineError> {
     let mut found = Vec::new();
-    for (child, key) in incoming(target.schema, target.relation) {
+    for (child, key) in target.schema.foreign_keys_to(target.relation.id) {
         let stays = !key.target_columns.iter().any(|id| columns.contains(id));
         if stays || key.on_update.changes_rows() {
             continue;
@@ -181,7 +181,7 @@ pub(super) fn followers<'s>(
     rowid: i64,
 ) -> Result<Vec<Follower<'s>>, EngineError> {
     let mut found = Vec::new();
-    if !incoming(target.schema, relation).any(|(child, _)| super::triggers::any(child)) {
+    if !target.schema.foreign_keys_to(relation.id).any(|(child, _)| super::triggers::any(child)) {
         return Ok(found);
     }
     for (child, key, values) in incoming_values(target, relation, rowid)? {
@@ -205,7 +205,7 @@ fn reaches(schema: &Schema, relation: &Relation, is_sought: impl Fn(&Relation) -
     let mut seen = HashSet::from([relation.id]);
     let mut waiting = vec![relation.id];
     while let Some(id) = waiting.pop() {
-        for (child, key) in incoming(schema, schema.relation(id)) {
+        for (child, key) in schema.foreign_keys_to(id) {
             let acts = key.on_delete.changes_rows() || key.on_update.changes_rows();
             if acts && is_sought(child) {
                 return true;
@@ -228,7 +228,7 @@ fn incoming_values<'s>(
     rowid: i64,
 ) -> Result<Vec<Incoming<'s>>, EngineError> {
     let mut found = Vec::new();
-    for (child, key) in incoming(target.schema, relation) {
+    for (child, key) in target.schema.foreign_keys_to(relation.id) {
         let columns = columns_of(relation, &key.target_columns);
         if let Some(values) = row_values(target.request, relation, &columns, rowid)? {
             found.push((child, key, values));
@@ -281,14 +281,6 @@ impl Referenced<'_> {
         let details = format!("{words} is still referenced from table \"{}\".", child.name);
         Ok(Some(DatabaseError::new("23503", message).details(details)))
     }
-}
-
-/// Foreign keys of any table that point at `relation`.
-fn incoming<'s>(schema: &'s Schema, relation: &Relation) -> impl Iterator<Item = (&'s Relation, &'s ForeignKey)> {
-    let id = relation.id;
-    schema.relations.values().flat_map(move |child| {
-        child.foreign_keys.iter().filter(move |key| key.target == id).map(move |key| (&**child, key))
-    })
 }
 
 fn columns_of<'r>(relation: &'r Relation, ids: &[ColumnId]) -> Vec<&'r Column> {

@@ -302,11 +302,9 @@ fn broken_by(connection: &Connection, schema: &Schema, relation: &Relation, sql:
                 return Ok(Some(error));
             }
         }
-        for child in schema.relations.values() {
-            for key in child.foreign_keys.iter().filter(|key| key.target == relation.id) {
-                if let Some(error) = still_referenced(connection, schema, child, key)? {
-                    return Ok(Some(error));
-                }
+        for (child, key) in schema.foreign_keys_to(relation.id) {
+            if let Some(error) = still_referenced(connection, schema, child, key)? {
+                return Ok(Some(error));
             }
         }
         Ok(None)

@@ -386,3 +386,27 @@ fn a_fault_in_a_function_stands_in_its_body() {
         "nope",
     );
 }
+
+#[test]
+fn who_points_at_a_table_is_known_after_each_change() {
+    let start = "create table a (id int primary key); create table b (id int primary key, a int references a);
+        create table c (id int primary key, b int constraint own references b, parent int references c);";
+    let changes = [
+        "",
+        "alter table c drop constraint own;",
+        "alter table b drop column a;",
+        "drop table c;",
+        "drop table b cascade;",
+        "alter table a add column c int references c;",
+        "alter table b rename to d; alter table d add foreign key (a) references a on delete cascade;",
+    ];
+    for change in changes {
+        let schema = accepted(&format!("{start} {change}"));
+        for target in schema.relations.keys() {
+            let known: Vec<_> = schema.foreign_keys_to(*target).collect();
+            let all =
+                schema.relations.values().flat_map(|child| child.foreign_keys.iter().map(move |key| (&**child, key)));
+            assert_eq!(known, all.filter(|(_, key)| key.target == *target).collect::<Vec<_>>(), "{change}");
+        }
+    }
+}

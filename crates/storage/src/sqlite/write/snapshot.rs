@@ -29,8 +29,8 @@ fn changed(schema: &Schema, relation: &Relation) -> Vec<RelationId> {
     let mut next = 0;
     while let Some(parent) = found.get(next).copied() {
         next += 1;
-        for child in schema.relations.values().filter(|child| !found.contains(&child.id)).collect::<Vec<_>>() {
-            if child.foreign_keys.iter().any(|key| key.target == parent && key.on_update.changes_rows()) {
+        for (child, key) in schema.foreign_keys_to(parent) {
+            if key.on_update.changes_rows() && !found.contains(&child.id) {
                 found.push(child.id);
             }
         }
