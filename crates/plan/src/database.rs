@@ -137,22 +137,18 @@ impl Database {
     ///
     /// # Errors
     /// When the rows cannot be read or a policy fails.
-    pub async fn explain(
-        &self,
-        session: &Session,
-        query: &Query,
-        most: u64,
-    ) -> Result<(Explanation, Vec<Vec<ProbedRow>>), EngineError> {
+    pub async fn explain(&self, session: &Session, query: &Query, most: u64) -> Result<Explanation, EngineError> {
         let (schema, capabilities) = (self.schema.load_full(), self.engine.capabilities());
-        let explanation = planner::explain(&schema, capabilities, &self.limits, (session, query, most));
-        let mut found = Vec::with_capacity(explanation.tests.len());
-        for test in &explanation.tests {
-            found.push(match &test.probe {
-                Probe::Plan(plan) => probed_rows(&self.engine.execute(plan).await?.body)?,
-                Probe::Rows(probe) => self.engine.probe(probe).await?,
-            });
+        let mut explanation = planner::explain(&schema, capabilities, &self.limits, (session, query, most));
+        for test in explanation.tests_mut() {
+            for probe in &test.probes {
+                test.found.extend(match probe {
+                    Probe::Plan(plan) => probed_rows(&self.engine.execute(plan).await?.body)?,
+                    Probe::Rows(probe) => self.engine.probe(probe).await?,
+                });
+            }
         }
-        Ok((explanation, found))
+        Ok(explanation)
     }
 
     /// What `session` could do with the relation, had it all rights on it.

@@ -28,5 +28,9 @@ pub fn query_of(
     parts: &http::request::Parts,
     body: axum::body::Bytes,
 ) -> Result<roadbed_plan::Query, RestError> {
-    parse::request(settings, parts, body).map(|wanted| wanted.query)
+    let wanted = match parts.uri.path().starts_with("/rpc/") {
+        true => parse::call(settings, parts, body)?,
+        false => parse::request(settings, parts, body)?,
+    };
+    Ok(wanted.query)
 }

@@ -44,6 +44,16 @@ impl<'a> Rights<'a> {
         Self { roles: schema.rights_of(role), superuser, bypasses_policies }
     }
 
+    /// Whose rights these are.
+    pub(super) fn role(&self) -> &'a str {
+        self.roles.first().copied().unwrap_or_default()
+    }
+
+    /// The same, bound by no policy: only to tell what policies hide.
+    pub(super) fn unbound(self) -> Self {
+        Self { bypasses_policies: true, ..self }
+    }
+
     /// Whether the relation exists as far as the caller is told: some right on it, or on a column of it.
     pub(super) fn may_see(&self, relation: &Relation) -> bool {
         self.owns(relation) || relation.grants.iter().any(|grant| self.holds(&grant.grantee))
@@ -109,6 +119,8 @@ pub(super) struct Needs {
     relations: RefCell<Vec<Need>>,
     /// Functions that it runs, by their places in the schema.
     functions: RefCell<Vec<usize>>,
+    /// What was needed before it was forgotten.
+    former: RefCell<Vec<Need>>,
 }
 
 struct Need {
@@ -143,8 +155,15 @@ impl Needs {
         self.functions.borrow().clone()
     }
 
+    /// As [`Self::all`], with what was forgotten.
+    pub(super) fn ever(&self) -> Vec<(RelationId, Privilege, Vec<ColumnId>)> {
+        let former = self.former.borrow();
+        let former = former.iter().map(|need| (need.relation, need.privilege, need.columns.clone()));
+        former.chain(self.all()).collect()
+    }
+
     pub(super) fn forget(&self) {
-        self.relations.borrow_mut().clear();
+        self.former.borrow_mut().append(&mut self.relations.borrow_mut());
         self.functions.borrow_mut().clear();
     }
 

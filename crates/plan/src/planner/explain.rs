@@ -1,22 +1,19 @@
 //! Why a request may do what it does: the rights it needs with the grants that give them, and each policy as a condition
 //! of its own, to be tested on the rows that it is about. Changes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+mod parts;
+mod rows;
+
 use std::sync::Arc;
 
-use crate::engine::Capabilities;
-use crate::error::{DatabaseError, PlanError};
-use crate::expr::{Expr, Order, Select, SelectOutput, SetOperation, SourceId};
-use crate::plan::{Authorized, Cell, Node, Output, Plan, RowSource, Work};
-use crate::query::{Filter, Query, Returning, RowsWanted, Selection, Target};
-use crate::schema::{Column, ColumnId, DefaultValue, Grantee, Policy, PolicyCommand, Privilege, Relation, Schema};
+use crate::engine::{Capabilities, ProbedRow};
+use crate::error::PlanError;
+use crate::plan::{Authorized, Node, Plan};
+use crate::query::{Query, Target};
+use crate::schema::{ColumnId, Function, Grantee, Privilege, Relation, RelationId, Schema};
 use crate::session::Session;
-use crate::terms::Terms;
-use crate::value::Value;
 
-use super::authorize::Rights;
-use super::resolve::{Place, column_expr};
-use super::{Limits, Planner, access_changes};
+use super::{Limits, Planner};
 
 /// What is known of a request before any row is looked at, and what to ask of the rows.
 #[derive(Clone, Debug)]
@@ -34,6 +31,32 @@ pub struct Explanation {
     /// Whether policies bind the caller here, in a sentence.
     pub row_security: String,
     pub tests: Vec<RowTest>,
+    /// What else the request reads.
+    pub parts: Vec<Part>,
+}
+
+/// A relation or function that a request comes to by way of the one that it names.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    /// `embed authors: public.authors`
+    pub name: String,
+    /// Whose rights count; the caller's are told with those of the request.
+    pub rights: Vec<RightExplained>,
+    /// Whether policies bind, and what else there is to say.
+    pub told: Vec<String>,
+    pub tests: Vec<RowTest>,
+}
+
+impl Explanation {
+    /// The tests of the request's own relation, and of what it comes to.
+    pub fn tests_mut(&mut self) -> impl Iterator<Item = &mut RowTest> {
+        self.tests.iter_mut().chain(self.parts.iter_mut().flat_map(|part| &mut part.tests))
+    }
+
+    fn lacks_rights(&self) -> bool {
+        let others = self.parts.iter().flat_map(|part| &part.rights);
+        self.rights.iter().chain(others).any(|right| right.granted_to.is_empty())
+    }
 }
 
 /// A right that the request needs.
@@ -52,7 +75,9 @@ pub struct RightExplained {
 pub struct RowTest {
     pub rows: RowsTested,
     pub gates: Vec<Gate>,
-    pub probe: Probe,
+    pub probes: Vec<Probe>,
+    /// What the probes found, once they were asked.
+    pub found: Vec<ProbedRow>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +88,10 @@ pub enum RowsTested {
     Changed,
     /// Those of an insert.
     New,
+    /// Those that are there already under the keys of an upsert's body.
+    Conflicting,
+    /// The same, as the upsert would leave them.
+    Merged,
 }
 
 /// The policies of one command: one permissive must hold, and every restrictive one.
@@ -129,6 +158,7 @@ pub fn explain(
         refused: None,
         row_security: String::new(),
         tests: Vec::new(),
+        parts: Vec::new(),
     };
     // Rights are looked up here also where the engine would do it.
     let asking = Capabilities { enforces_access: false, ..capabilities };
@@ -139,6 +169,10 @@ pub fn explain(
             return told;
         }
     };
+    if let Query::Call(call) = query {
+        planner.explain_call(&mut told, call, capabilities);
+        return told;
+    }
     let relation = match planner.visible_relation(target) {
         Ok(relation) => relation,
         Err(fault) => {
@@ -149,20 +183,17 @@ pub fn explain(
     told.relation = Some(format!("{}.{}", relation.schema, relation.name));
     let planned = planner.try_query(query);
     told.rights = planner.rights_explained();
-    let lacks = told.rights.iter().any(|right| right.granted_to.is_empty());
-    told.refused = match planned {
-        Err(fault) => Some(fault.to_string()),
-        Ok(()) => lacks.then(|| "a grant is missing".to_owned()),
-    };
+    told.refused = planned.err().map(|fault| fault.to_string());
     told.row_security = planner.row_security_explained(relation);
-    if told.refused.is_none() && !relation.is_view() {
-        match Planner::new(schema, capabilities, limits, session) {
-            Ok(real) => match real.row_tests(schema, (session, query, most), relation) {
-                Ok(tests) => told.tests = tests,
-                Err(fault) => told.refused = Some(fault.to_string()),
-            },
-            Err(fault) => told.refused = Some(fault.to_string()),
-        }
+    if told.refused.is_none() {
+        let asked = Planner::new(schema, capabilities, limits, session);
+        let asked = asked
+            .map_err(PlanError::from)
+            .and_then(|real| real.explain_rows(&mut told, schema, (session, query, most), relation));
+        told.refused = asked.err().map(|fault| fault.to_string());
+    }
+    if told.refused.is_none() && told.lacks_rights() {
+        told.refused = Some("a grant is missing".to_owned());
     }
     told
 }
@@ -227,7 +258,14 @@ impl<'a> Planner<'a> {
 
     fn rights_explained(&self) -> Vec<RightExplained> {
         let mut told: Vec<RightExplained> = Vec::new();
+        let mut needs: Vec<(RelationId, Privilege, Vec<ColumnId>)> = Vec::new();
         for (relation, privilege, columns) in self.needs.all() {
+            match needs.iter_mut().find(|known| (known.0, known.1) == (relation, privilege)) {
+                Some(known) => known.2.extend(columns),
+                None => needs.push((relation, privilege, columns)),
+            }
+        }
+        for (relation, privilege, columns) in needs {
             let relation = self.schema.relation(relation);
             let schema = self.schema_right(&relation.schema);
             let right = self.right(relation, privilege, &columns);
@@ -238,13 +276,19 @@ impl<'a> Planner<'a> {
             }
         }
         for index in self.needs.functions() {
-            let function = &self.schema.functions[index];
-            let held = function.grants.iter().filter(|grant| self.rights.holds(&grant.grantee));
-            let granted_to = held.map(|grant| grantee(&grant.grantee)).collect();
-            let right = format!("execute on function {}.{}", function.schema, function.signature());
-            told.push(RightExplained { right, granted_to, missing: Vec::new() });
+            told.push(self.function_right(&self.schema.functions[index]));
         }
         told
+    }
+
+    fn function_right(&self, function: &Function) -> RightExplained {
+        let held = function.grants.iter().filter(|grant| self.rights.holds(&grant.grantee));
+        let mut granted_to: Vec<String> = held.map(|grant| grantee(&grant.grantee)).collect();
+        if self.rights.may_execute(function) && granted_to.is_empty() {
+            granted_to.push("the owner".into());
+        }
+        let right = format!("execute on function {}.{}", function.schema, function.signature());
+        RightExplained { right, granted_to, missing: Vec::new() }
     }
 
     fn schema_right(&self, name: &str) -> RightExplained {
@@ -315,315 +359,11 @@ impl<'a> Planner<'a> {
         }
         format!("row security is on for `{name}`, but the role bypasses it: every row passes")
     }
-
-    fn row_tests(
-        &self,
-        schema: &Arc<Schema>,
-        (session, query, most): (&Session, &Query, u64),
-        relation: &'a Relation,
-    ) -> Result<Vec<RowTest>, PlanError> {
-        let asker = Asker { planner: self, schema, session, relation, most };
-        match query {
-            Query::Read(read) => {
-                let gates = asker.gates(&[(PolicyCommand::Select, Half::Using)]);
-                Ok(vec![asker.existing(&read.selection.filter, &gates)?])
-            }
-            // What a function's rows are, only running it tells.
-            Query::Call(_) => Ok(Vec::new()),
-            Query::Delete(delete) => {
-                let reads = !delete.filter.is_empty() || reads_rows(relation, &delete.returning);
-                let gates = asker.gates_reading((PolicyCommand::Delete, Half::Using), reads);
-                Ok(vec![asker.existing(&delete.filter, &gates)?])
-            }
-            Query::Update(update) => {
-                let reads = !update.filter.is_empty() || reads_rows(relation, &update.returning);
-                let using = asker.gates_reading((PolicyCommand::Update, Half::Using), reads);
-                let check = asker.gates_reading((PolicyCommand::Update, Half::Check), reads);
-                let columns: Vec<&Column> =
-                    update.row.columns.iter().filter_map(|name| relation.column(name)).collect();
-                let row = whole(self.rows(&update.row, &columns, update.missing_default, true))?;
-                let ids = columns.iter().map(|column| column.id).collect();
-                let changed = asker.changed(&update.filter, &check, (ids, row))?;
-                Ok(vec![asker.existing(&update.filter, &using)?, changed])
-            }
-            Query::Insert(insert) => {
-                let reads = insert.conflict.is_some() || reads_rows(relation, &insert.returning);
-                let gates = asker.gates_reading((PolicyCommand::Insert, Half::Check), reads);
-                let columns: Vec<&Column> =
-                    insert.rows.columns.iter().filter_map(|name| relation.column(name)).collect();
-                let single = insert.rows.json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-                let rows = whole(self.rows(&insert.rows, &columns, insert.missing_default, single))?;
-                let ids: Vec<ColumnId> = columns.iter().map(|column| column.id).collect();
-                Ok(vec![asker.new_rows(&gates, (&ids, rows))?])
-            }
-        }
-    }
-}
-
-/// The rows of a body, unless one of its values is at fault.
-fn whole((rows, fault): (RowSource, Option<DatabaseError>)) -> Result<RowSource, DatabaseError> {
-    fault.map_or(Ok(rows), Err)
-}
-
-fn reads_rows(relation: &Relation, returning: &Returning) -> bool {
-    match returning {
-        Returning::Nothing => false,
-        Returning::Key => relation.primary_key.is_some(),
-        Returning::Rows(_) => true,
-    }
 }
 
 fn grantee(grantee: &Grantee) -> String {
     match grantee {
         Grantee::Public => "public".into(),
         Grantee::Role(name) => name.clone(),
-    }
-}
-
-/// Which of a policy's conditions.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Half {
-    Using,
-    Check,
-}
-
-/// The policies of the gates with their conditions.
-type Gates<'p> = Vec<(PolicyCommand, Vec<(&'p Policy, Half)>)>;
-
-/// Makes the questions about rows.
-struct Asker<'p, 'a> {
-    planner: &'p Planner<'a>,
-    schema: &'p Arc<Schema>,
-    session: &'p Session,
-    relation: &'a Relation,
-    most: u64,
-}
-
-impl<'a> Asker<'_, 'a> {
-    fn gates_reading(&self, written: (PolicyCommand, Half), reads: bool) -> Gates<'a> {
-        let read = (PolicyCommand::Select, Half::Using);
-        if reads { self.gates(&[written, read]) } else { self.gates(&[written]) }
-    }
-
-    fn gates(&self, wanted: &[(PolicyCommand, Half)]) -> Gates<'a> {
-        let rights: &Rights<'_> = &self.planner.rights;
-        if !rights.bound_by_policies(self.relation) {
-            return Vec::new();
-        }
-        let gate = |(command, half): &(PolicyCommand, Half)| {
-            let applies = |policy: &&'a Policy| {
-                (policy.command == *command || policy.command == PolicyCommand::All)
-                    && policy.roles.iter().any(|role| rights.holds(role))
-            };
-            let mut policies: Vec<(&Policy, Half)> =
-                self.relation.policies.iter().filter(applies).map(|policy| (policy, *half)).collect();
-            policies.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-            (*command, policies)
-        };
-        wanted.iter().map(gate).collect()
-    }
-
-    fn key(&self) -> Vec<ColumnId> {
-        match &self.relation.primary_key {
-            Some(key) => key.columns.clone(),
-            None => self.relation.columns.iter().map(|column| column.id).collect(),
-        }
-    }
-
-    /// The rows that `filter` finds, with nothing hidden.
-    fn found(&self, filter: &[Filter]) -> Result<Node, PlanError> {
-        let place = Place { relation: self.relation, source: self.planner.new_source() };
-        let bare = self.planner.unfiltered_node(place, &Selection::default(), 0)?;
-        let condition = Expr::all(self.planner.conditions(place, filter, &bare)?);
-        let key = self.key();
-        let columns = self.relation.columns.iter().filter(|column| key.contains(&column.id));
-        let order = columns
-            .map(|column| Order { expr: column_expr(place.source, column), descending: false, nulls_first: false })
-            .collect();
-        Ok(Node { condition, order, limit: Some(self.most + 1), ..bare })
-    }
-
-    fn existing(&self, filter: &[Filter], gates: &Gates<'a>) -> Result<RowTest, PlanError> {
-        let node = self.found(filter)?;
-        self.test(RowsTested::Existing, node, gates, (HashMap::new(), ProbedRows::Existing))
-    }
-
-    fn changed(
-        &self,
-        filter: &[Filter],
-        gates: &Gates<'a>,
-        (columns, row): (Vec<ColumnId>, RowSource),
-    ) -> Result<RowTest, PlanError> {
-        let node = self.found(filter)?;
-        let (values, rows) = match row {
-            RowSource::Json { text, .. } => (HashMap::new(), ProbedRows::Changed(text)),
-            RowSource::Values(rows) => {
-                let cells = rows.into_iter().next().unwrap_or_default();
-                let values = columns.iter().zip(cells).map(|(id, cell)| (*id, self.cell(*id, cell))).collect();
-                (values, ProbedRows::Existing)
-            }
-        };
-        self.test(RowsTested::Changed, node, gates, (values, rows))
-    }
-
-    fn new_rows(&self, gates: &Gates<'a>, (columns, rows): (&[ColumnId], RowSource)) -> Result<RowTest, PlanError> {
-        let mut node = self.found(&[])?;
-        node.order = Vec::new();
-        let rows = match rows {
-            RowSource::Json { text, .. } => {
-                return self.test(RowsTested::New, node, gates, (HashMap::new(), ProbedRows::New(text)));
-            }
-            RowSource::Values(rows) => rows,
-        };
-        let selects = rows.into_iter().take(usize::try_from(self.most).unwrap_or(usize::MAX)).map(|cells| {
-            let mut given: BTreeMap<ColumnId, Expr> =
-                columns.iter().zip(cells).map(|(id, cell)| (*id, self.cell(*id, cell))).collect();
-            let outputs = self.relation.columns.iter().map(|column| {
-                let expr = given.remove(&column.id).unwrap_or_else(|| default_of(column));
-                SelectOutput { name: column.name.clone(), expr }
-            });
-            Select { outputs: outputs.collect(), ..Select::default() }
-        });
-        let mut selects = selects;
-        let Some(mut first) = selects.next() else {
-            return Err(DatabaseError::new("22023", "the body has no rows").into());
-        };
-        first.combined = selects.map(|select| (SetOperation::UnionAll, select)).collect();
-        node.view = Some(Box::new(first));
-        self.test(RowsTested::New, node, gates, (HashMap::new(), ProbedRows::Existing))
-    }
-
-    fn cell(&self, id: ColumnId, cell: Cell) -> Expr {
-        let column = self.relation.column_by_id(id);
-        match cell {
-            Cell::Value(value) => Expr::value(value, column.ty.clone()),
-            Cell::Default => default_of(column),
-        }
-    }
-
-    fn test(
-        &self,
-        rows: RowsTested,
-        mut node: Node,
-        gates: &Gates<'a>,
-        (values, source): (HashMap<ColumnId, Expr>, ProbedRows),
-    ) -> Result<RowTest, PlanError> {
-        let key = self.key();
-        let told = gates.iter().map(|(command, policies)| told_gate(*command, policies)).collect();
-        let policies = gates.iter().flat_map(|(_, policies)| policies);
-        let probe = if self.planner.capabilities.enforces_access {
-            let text = |(policy, half): &(&Policy, Half)| condition_text(policy, *half).unwrap_or("false").to_owned();
-            let text = |pair: &(&Policy, Half)| if is_absent(pair) { absent(pair.0).to_string() } else { text(pair) };
-            let conditions = policies.map(text).collect();
-            let (schema, session) = (self.schema.clone(), self.session.clone());
-            Probe::Rows(Box::new(RowProbe { schema, session, node, key, source, conditions, _authorized: Authorized }))
-        } else {
-            let columns = self.relation.columns.iter().filter(|column| key.contains(&column.id));
-            node.outputs = columns
-                .map(|column| Output::Value {
-                    name: format!("={}", column.name),
-                    expr: column_expr(node.source, column),
-                })
-                .collect();
-            for (number, pair) in policies.enumerate() {
-                let expr = match stored_condition(pair.0, pair.1) {
-                    Some(stored) => self.planner.instance_of(stored, self.relation, (node.source, &values))?,
-                    None => Expr::boolean(absent(pair.0)),
-                };
-                node.outputs.push(Output::Value { name: number.to_string(), expr });
-            }
-            // What the policies themselves read, the caller must be allowed to read.
-            self.planner.authorize()?;
-            let work = Work::Read { node, count: None };
-            let (schema, session) = (self.schema.clone(), self.session.clone());
-            Probe::Plan(Box::new(Plan {
-                schema,
-                session,
-                work,
-                rows_wanted: RowsWanted::Any,
-                terms: Terms::default(),
-                _authorized: Authorized,
-            }))
-        };
-        Ok(RowTest { rows, gates: told, probe })
-    }
-}
-
-impl Planner<'_> {
-    /// A policy's condition over `source`, where some columns have other values than the row has.
-    fn instance_of(
-        &self,
-        stored: Expr,
-        relation: &Relation,
-        (source, values): (SourceId, &HashMap<ColumnId, Expr>),
-    ) -> Result<Expr, PlanError> {
-        let mut open = vec![relation.id];
-        let mut expr = self.instance(stored, source, &mut open)?;
-        replace(&mut expr, source, values);
-        Ok(expr)
-    }
-}
-
-fn replace(expr: &mut Expr, source: SourceId, values: &HashMap<ColumnId, Expr>) {
-    if let Expr::Column { source: of, column, .. } = expr
-        && *of == source
-        && let Some(value) = values.get(column)
-    {
-        *expr = value.clone();
-        return;
-    }
-    expr.for_each_child_mut(&mut |child| replace(child, source, values));
-}
-
-fn told_gate(command: PolicyCommand, policies: &[(&Policy, Half)]) -> Gate {
-    let command = match command {
-        PolicyCommand::All => "all",
-        PolicyCommand::Select => "select",
-        PolicyCommand::Insert => "insert",
-        PolicyCommand::Update => "update",
-        PolicyCommand::Delete => "delete",
-    };
-    let policy = |(policy, _): &(&Policy, Half)| GatePolicy {
-        name: policy.name.clone(),
-        permissive: policy.permissive,
-        text: access_changes::show(policy),
-    };
-    Gate { command, rules: policies.iter().map(policy).collect() }
-}
-
-fn condition_text(policy: &Policy, half: Half) -> Option<&str> {
-    match half {
-        Half::Check => policy.with_check_text.as_deref().or(policy.using_text.as_deref()),
-        Half::Using => policy.using_text.as_deref(),
-    }
-}
-
-fn is_absent((policy, half): &(&Policy, Half)) -> bool {
-    condition_text(policy, *half).is_none()
-}
-
-fn stored_condition(policy: &Policy, half: Half) -> Option<Expr> {
-    match half {
-        Half::Check => policy.with_check.clone().or_else(|| policy.using.clone()),
-        Half::Using => policy.using.clone(),
-    }
-}
-
-/// Without a condition a permissive policy lets nothing through, and a restrictive one holds nothing back.
-fn absent(policy: &Policy) -> bool {
-    !policy.permissive
-}
-
-/// What an insert would put into the column, as far as that can be told without taking a number or a random value.
-fn default_of(column: &Column) -> Expr {
-    match &column.default {
-        Some(DefaultValue::Expr(expr)) => expr.clone(),
-        Some(
-            DefaultValue::Sequence { .. }
-            | DefaultValue::Identity { .. }
-            | DefaultValue::Generated(_)
-            | DefaultValue::Engine(_),
-        )
-        | None => Expr::Cast { expr: Box::new(Expr::value(Value::Null, column.ty.clone())), ty: column.ty.clone() },
     }
 }

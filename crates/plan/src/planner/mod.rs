@@ -38,7 +38,7 @@ pub use access::{AccessRow, access_table, may_read};
 pub use access_changes::{AccessChange, Direction, access_changes};
 pub(crate) use call::function_meant;
 pub use explain::{
-    Explanation, Gate, GatePolicy, Probe, ProbedRows, RightExplained, RowProbe, RowTest, RowsTested, explain,
+    Explanation, Gate, GatePolicy, Part, Probe, ProbedRows, RightExplained, RowProbe, RowTest, RowsTested, explain,
 };
 pub use nesting::{ColumnPairs, NestedLink, Nesting, is_nested, nestings};
 pub use procedures::{plan_function, plan_statement, plan_trigger};

@@ -12,7 +12,7 @@ use crate::expr::{Expr, FromItem, Select, SelectOutput, SourceId, Statement, Sta
 use crate::plan::{Authorized, RowCheck};
 use crate::procedure::{Access, Computed, LoopKind, Procedure, Query, Returned, Step};
 use crate::schema::read_plpgsql::Header;
-use crate::schema::{ColumnId, Function, PolicyCommand, Privilege, Relation, Schema, Trigger, Volatility};
+use crate::schema::{ColumnId, Function, PolicyCommand, Privilege, Relation, RelationId, Schema, Trigger, Volatility};
 use crate::value::Type;
 
 /// Ids that no statement of a body has given to its own sources.
@@ -88,6 +88,20 @@ fn plan_body(
     };
     planner.steps(&mut procedure.body);
     Ok(procedure)
+}
+
+/// The relations that a body reads and writes for `role`, by the rights that it needs.
+pub(super) fn body_needs(
+    schema: &Schema,
+    function: &Function,
+    role: &str,
+) -> Vec<(RelationId, Privilege, Vec<ColumnId>)> {
+    let read = function.procedure.as_deref().map(|body| body.read(Header { schema, function, relation: None }));
+    let Some(Ok(mut read)) = read else { return Vec::new() };
+    let limits = Limits::default();
+    let planner = planner(schema, &limits, role);
+    planner.steps(&mut read.body);
+    planner.needs.ever()
 }
 
 fn planner<'p>(schema: &'p Schema, limits: &'p Limits, role: &'p str) -> Planner<'p> {

@@ -27,6 +27,8 @@ pub struct ViewedKey {
 pub struct Views {
     /// The column that a view's column shows, by that of the view. Engines that keep definitions themselves fill it in.
     pub origins: BTreeMap<Place, Place>,
+    /// What views read, by view, relation and columns, where the engine keeps the definitions itself.
+    pub reads: BTreeMap<RelationId, BTreeMap<RelationId, Vec<ColumnId>>>,
     pub foreign_keys: Vec<ViewedKey>,
     /// Of views that show whole primary keys: their columns.
     pub primary_keys: BTreeMap<RelationId, Vec<ColumnId>>,
@@ -47,7 +49,8 @@ impl Schema {
         let shown = self.shown_columns(&origins);
         let foreign_keys = self.viewed_keys(&shown);
         let primary_keys = self.viewed_primary_keys(&shown);
-        self.views = Views { origins, foreign_keys, primary_keys };
+        let reads = std::mem::take(&mut self.views.reads);
+        self.views = Views { origins, reads, foreign_keys, primary_keys };
     }
 
     /// The columns of a table's primary key, or of those that a view shows.

@@ -10,7 +10,7 @@ use clap::Args;
 use miette::IntoDiagnostic;
 use roadbed_api::rest::{RestSettings, query_of};
 use roadbed_plan::engine::ProbedRow;
-use roadbed_plan::planner::{Explanation, Gate, RowTest, RowsTested};
+use roadbed_plan::planner::{Explanation, Gate, RightExplained, RowTest, RowsTested};
 use roadbed_plan::session::RequestSettings;
 use roadbed_plan::{Database, Query, Session};
 use serde_json::{Value as Json, json};
@@ -66,28 +66,17 @@ pub(super) async fn run(explain: &Explain) -> miette::Result<ExitCode> {
     let engine = connect(&settings).map_err(report::start)?;
     let told = ask(&settings, engine.clone(), (&session, &query, explain.rows)).await;
     engine.close().await;
-    let (told, rows) = told?;
-    let verdicts: Vec<Vec<RowVerdict>> =
-        told.tests.iter().zip(&rows).map(|(test, rows)| verdicts(test, rows)).collect();
-    let more: Vec<bool> = rows.iter().map(|rows| rows.len() as u64 > explain.rows).collect();
-    let shown: Vec<&[RowVerdict]> = verdicts
-        .iter()
-        .map(|list| &list[..list.len().min(usize::try_from(explain.rows).unwrap_or(usize::MAX))])
-        .collect();
-    if explain.json {
-        print_json(&told, &shown, &more);
-    } else {
-        print_text(&told, &shown, &more);
-    }
-    let hidden = told.refused.is_some() || shown.iter().any(|rows| rows.iter().any(|row| !row.passes));
-    Ok(ExitCode::from(u8::from(hidden)))
+    let told = told?;
+    let most = usize::try_from(explain.rows).unwrap_or(usize::MAX);
+    let hidden = if explain.json { print_json(&told, most) } else { print_text(&told, most) };
+    Ok(ExitCode::from(u8::from(told.refused.is_some() || hidden)))
 }
 
 async fn ask(
     settings: &Settings,
     engine: Arc<dyn roadbed_plan::Engine>,
     (session, query, most): (&Session, &Query, u64),
-) -> miette::Result<(Explanation, Vec<Vec<ProbedRow>>)> {
+) -> miette::Result<Explanation> {
     let database = Database::open(engine, planner_limits(settings)).await.map_err(|error| report::migration(&error))?;
     database.explain(session, query, most).await.into_diagnostic()
 }
@@ -135,7 +124,8 @@ struct RowVerdict {
     reasons: Vec<String>,
 }
 
-fn verdicts(test: &RowTest, rows: &[ProbedRow]) -> Vec<RowVerdict> {
+/// The verdicts on the rows that are shown, and whether there are more.
+fn verdicts(test: &RowTest, most: usize) -> (Vec<RowVerdict>, bool) {
     let verdict = |row: &ProbedRow| {
         let mut holds = row.holds.iter();
         let mut passes = true;
@@ -150,7 +140,7 @@ fn verdicts(test: &RowTest, rows: &[ProbedRow]) -> Vec<RowVerdict> {
         let key = serde_json::from_str::<Json>(&row.key).map_or_else(|_| row.key.clone(), |key| key.to_string());
         RowVerdict { key, passes, reasons }
     };
-    rows.iter().map(verdict).collect()
+    (test.found.iter().take(most).map(verdict).collect(), test.found.len() > most)
 }
 
 /// Whether a row comes through a gate, and which policies say so.
@@ -178,6 +168,8 @@ fn heading(rows: RowsTested) -> &'static str {
         RowsTested::Existing => "rows that the filter finds",
         RowsTested::Changed => "the same rows as the update would leave them",
         RowsTested::New => "rows of the body, what the database fills in taken as null",
+        RowsTested::Conflicting => "rows that exist under the keys of the body",
+        RowsTested::Merged => "the same rows as the upsert would leave them",
     }
 }
 
@@ -185,18 +177,37 @@ fn word(rows: RowsTested, passes: bool) -> &'static str {
     match (rows, passes) {
         (RowsTested::Existing, true) => "visible",
         (RowsTested::Existing, false) => "hidden",
-        (RowsTested::Changed | RowsTested::New, true) => "allowed",
-        (RowsTested::Changed | RowsTested::New, false) => "refused",
+        (RowsTested::Changed | RowsTested::New | RowsTested::Conflicting | RowsTested::Merged, true) => "allowed",
+        (RowsTested::Changed | RowsTested::New | RowsTested::Conflicting | RowsTested::Merged, false) => "refused",
     }
 }
 
-fn print_text(told: &Explanation, rows: &[&[RowVerdict]], more: &[bool]) {
+/// Whether a row is hidden or refused.
+fn print_text(told: &Explanation, most: usize) -> bool {
     report::line(format!("{} as {}", told.verb, told.role));
     told.membership.iter().for_each(|path| report::line(format!("  {path}")));
     if !told.rights.is_empty() {
         report::line("rights");
     }
-    for right in &told.rights {
+    print_rights(&told.rights);
+    if !told.row_security.is_empty() {
+        report::line(&told.row_security);
+    }
+    if let Some(refused) = &told.refused {
+        report::line(format!("refused: {refused}"));
+    }
+    let mut hidden = print_tests(&told.tests, most);
+    for part in &told.parts {
+        report::line(&part.name);
+        print_rights(&part.rights);
+        part.told.iter().for_each(|line| report::line(format!("  {line}")));
+        hidden |= print_tests(&part.tests, most);
+    }
+    hidden
+}
+
+fn print_rights(rights: &[RightExplained]) {
+    for right in rights {
         let how = match (right.granted_to.as_slice(), right.missing.as_slice()) {
             ([], []) => "MISSING".to_owned(),
             ([], missing) => format!("MISSING on {}", missing.join(", ")),
@@ -204,13 +215,12 @@ fn print_text(told: &Explanation, rows: &[&[RowVerdict]], more: &[bool]) {
         };
         report::line(format!("  {}: {how}", right.right));
     }
-    if !told.row_security.is_empty() {
-        report::line(&told.row_security);
-    }
-    if let Some(refused) = &told.refused {
-        report::line(format!("refused: {refused}"));
-    }
-    for ((test, rows), more) in told.tests.iter().zip(rows).zip(more) {
+}
+
+fn print_tests(tests: &[RowTest], most: usize) -> bool {
+    let mut hidden = false;
+    for test in tests {
+        let (rows, more) = verdicts(test, most);
         for gate in &test.gates {
             report::line(format!("policies for {} on {}", gate.command, heading(test.rows)));
             gate.rules.iter().for_each(|policy| report::line(format!("  {}", policy.text)));
@@ -218,41 +228,65 @@ fn print_text(told: &Explanation, rows: &[&[RowVerdict]], more: &[bool]) {
                 report::line("  none is for this role: nothing passes");
             }
         }
-        report::line(format!("{}: {}{}", heading(test.rows), rows.len(), if *more { " and more" } else { "" }));
-        for row in *rows {
+        report::line(format!("{}: {}{}", heading(test.rows), rows.len(), if more { " and more" } else { "" }));
+        for row in &rows {
             let reasons = row.reasons.join("; ");
             report::line(format!("  {} {}  {reasons}", word(test.rows, row.passes), row.key).trim_end());
         }
+        hidden |= rows.iter().any(|row| !row.passes);
     }
+    hidden
 }
 
-fn print_json(told: &Explanation, rows: &[&[RowVerdict]], more: &[bool]) {
-    let rights = told
-        .rights
-        .iter()
-        .map(|right| json!({ "right": right.right, "granted_to": right.granted_to, "missing": right.missing }));
-    let tests = told.tests.iter().zip(rows).zip(more).map(|((test, rows), more)| {
-        let policies = test.gates.iter().flat_map(|gate| {
-            gate.rules.iter().map(|policy| {
-                json!({ "for": gate.command, "name": policy.name, "permissive": policy.permissive, "text": policy.text })
-            })
+/// Whether a row is hidden or refused.
+fn print_json(told: &Explanation, most: usize) -> bool {
+    let mut hidden = false;
+    let mut tests = |tests: &[RowTest]| -> Vec<Json> {
+        let tests = tests.iter().map(|test| {
+            let (rows, more) = verdicts(test, most);
+            hidden |= rows.iter().any(|row| !row.passes);
+            test_json(test, &rows, more)
         });
-        let rows = rows.iter().map(|row| {
-            let key: Json = serde_json::from_str(&row.key).unwrap_or_default();
-            json!({ "key": key, "passes": row.passes, "reasons": row.reasons })
-        });
-        let which = match test.rows {
-            RowsTested::Existing => "existing",
-            RowsTested::Changed => "changed",
-            RowsTested::New => "new",
-        };
-        json!({
-            "which": which, "policies": policies.collect::<Vec<_>>(), "rows": rows.collect::<Vec<_>>(), "more": more,
-        })
-    });
+        tests.collect()
+    };
+    let own = tests(&told.tests);
+    let mut parts = Vec::new();
+    for part in &told.parts {
+        let tests = tests(&part.tests);
+        parts
+            .push(json!({ "name": part.name, "rights": rights_json(&part.rights), "told": part.told, "tests": tests }));
+    }
     report::line(json!({
         "role": told.role, "membership": told.membership, "verb": told.verb, "relation": told.relation,
-        "rights": rights.collect::<Vec<_>>(), "row_security": told.row_security, "refused": told.refused,
-        "tests": tests.collect::<Vec<_>>(),
+        "rights": rights_json(&told.rights), "row_security": told.row_security, "refused": told.refused,
+        "tests": own, "parts": parts,
     }));
+    hidden
+}
+
+fn rights_json(rights: &[RightExplained]) -> Vec<Json> {
+    let right = |right: &RightExplained| json!({ "right": right.right, "granted_to": right.granted_to, "missing": right.missing });
+    rights.iter().map(right).collect()
+}
+
+fn test_json(test: &RowTest, rows: &[RowVerdict], more: bool) -> Json {
+    let policies = test.gates.iter().flat_map(|gate| {
+        gate.rules.iter().map(|policy| {
+            json!({ "for": gate.command, "name": policy.name, "permissive": policy.permissive, "text": policy.text })
+        })
+    });
+    let rows = rows.iter().map(|row| {
+        let key: Json = serde_json::from_str(&row.key).unwrap_or_default();
+        json!({ "key": key, "passes": row.passes, "reasons": row.reasons })
+    });
+    let which = match test.rows {
+        RowsTested::Existing => "existing",
+        RowsTested::Changed => "changed",
+        RowsTested::New => "new",
+        RowsTested::Conflicting => "conflicting",
+        RowsTested::Merged => "merged",
+    };
+    json!({
+        "which": which, "policies": policies.collect::<Vec<_>>(), "rows": rows.collect::<Vec<_>>(), "more": more,
+    })
 }

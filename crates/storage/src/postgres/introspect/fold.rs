@@ -10,7 +10,7 @@ use roadbed_plan::schema::{
 use roadbed_plan::{Expr, Schema};
 use tokio_postgres::{Error, Row};
 
-use super::rules::origins;
+use super::rules::{origins, reads};
 use super::types::Types;
 use super::{Fields, QUERIES};
 use super::{functions, media};
@@ -295,7 +295,13 @@ impl Fold {
             let mut fields = Fields::of(row);
             let view: u32 = fields.take()?;
             let rule: String = fields.take()?;
+            let oid = view;
             let Some(view) = self.relations.get(&view).map(|view| view.id) else { continue };
+            for (relation, columns) in reads(&rule) {
+                let Some(read) = self.relations.get(&relation).filter(|_| relation != oid) else { continue };
+                let columns = columns.into_iter().filter_map(column_id).collect();
+                self.schema.views.reads.entry(view).or_default().insert(read.id, columns);
+            }
             for origin in origins(&rule) {
                 let from = self.relations.get(&origin.relation).map(|relation| relation.id);
                 let columns = (column_id(origin.column), column_id(origin.relation_column));

@@ -1,6 +1,8 @@
 //! Where the columns of views come from, as PostgreSQL notes it in a view's rule: a tree of nodes as text,
 //! `{QUERY … :targetList ({TARGETENTRY … :resno 1 … :resorigtbl 16385 :resorigcol 2 …} …) …}`.
 
+use std::collections::BTreeMap;
+
 /// An output that is a column of a relation, unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Origin {
@@ -37,6 +39,34 @@ pub(super) fn origins(rule: &str) -> Vec<Origin> {
             _ if depth == 2 && in_list => entry.set(label, token),
             _ => {}
         }
+    }
+    found
+}
+
+/// The relations that the rule of a view reads, with the numbers of the columns. An entry says `:relid 16385`, and later
+/// `:selectedCols (b 8 9)`, where the numbers begin at minus seven for the columns that every table has.
+pub(super) fn reads(rule: &str) -> BTreeMap<u32, Vec<i16>> {
+    let mut found: BTreeMap<u32, Vec<i16>> = BTreeMap::new();
+    let (mut relation, mut label) = (0, "");
+    for token in tokens(rule) {
+        match (token, label) {
+            ("(" | "b", ":selectedCols") => {}
+            (label_of, _) if label_of.starts_with(':') => label = label_of,
+            (oid, ":relid") => {
+                (relation, label) = (oid.parse().unwrap_or(0), "");
+                found.entry(relation).or_default();
+            }
+            (number, ":selectedCols") => match number.parse::<i16>() {
+                Ok(number) => found.entry(relation).or_default().push(number - 7),
+                Err(_) => label = "",
+            },
+            _ => {}
+        }
+    }
+    found.remove(&0);
+    for columns in found.values_mut() {
+        columns.sort_unstable();
+        columns.dedup();
     }
     found
 }
@@ -91,7 +121,7 @@ fn is_bracket(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Origin, origins};
+    use super::{Origin, origins, reads};
 
     #[test]
     fn only_the_outputs_of_the_view_itself_are_taken() {
@@ -101,5 +131,14 @@ mod tests {
             :resname x :resorigtbl 0 :resorigcol 0 :resjunk false} {TARGETENTRY :resno 3 :resorigtbl 5 :resorigcol 1 :resjunk true}) :override 0})";
         assert_eq!(origins(rule), [Origin { column: 1, relation: 5, relation_column: 2 }]);
         assert_eq!(origins("}{)( \\"), []);
+    }
+
+    #[test]
+    fn every_relation_of_the_tree_is_read_with_its_columns() {
+        let rule = r"({QUERY :rtable ({RTE :alias <> :relid 16385 :relkind r :selectedCols (b 8 9) :insertedCols (b)}
+            {RTE :relid 16400 :inh true :selectedCols (b)} {RTE :subquery {QUERY :rtable ({RTE :relid 16385 :selectedCols (b 9 11)})}
+            :relid 0 :selectedCols (b 10)}) :targetList <>})";
+        let found: Vec<_> = reads(rule).into_iter().collect();
+        assert_eq!(found, [(16385, vec![1, 2, 4]), (16400, vec![])]);
     }
 }
