@@ -187,9 +187,7 @@ pub fn explain(
     told.row_security = planner.row_security_explained(relation);
     if told.refused.is_none() {
         let asked = Planner::new(schema, capabilities, limits, session);
-        let asked = asked
-            .map_err(PlanError::from)
-            .and_then(|real| real.explain_rows(&mut told, schema, (session, query, most), relation));
+        let asked = asked.and_then(|real| real.explain_rows(&mut told, schema, (session, query, most), relation));
         told.refused = asked.err().map(|fault| fault.to_string());
     }
     if told.refused.is_none() && told.lacks_rights() {
