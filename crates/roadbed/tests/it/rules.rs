@@ -87,7 +87,7 @@ fn only_the_planner_reads_policies() {
         "plan/src/planner/access.rs",
         "plan/src/planner/access_changes.rs",
         "plan/src/planner/authorize.rs",
-        "plan/src/planner/explain.rs",
+        "plan/src/planner/explain/rows.rs",
         "roadbed/src/cli/access.rs",
     ];
     const MAKERS: &[&str] = &["plan/src/schema/", "storage/src/postgres/introspect/"];

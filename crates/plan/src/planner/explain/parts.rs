@@ -193,7 +193,7 @@ fn policies_told(reader: &Planner<'_>, relation: &Relation, command: PolicyComma
     if !reader.rights.bound_by_policies(relation) {
         return Vec::new();
     }
-    let gate = told_gate(command, &reader.policies_for(relation, command, Half::Using));
+    let gate = told_gate(command, &reader.gate_policies(relation, command, Half::Using));
     if gate.rules.is_empty() {
         return vec![format!("no policy for {} is for this role: nothing passes", gate.command)];
     }

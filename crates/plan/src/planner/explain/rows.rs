@@ -195,7 +195,7 @@ impl<'a> Asker<'_, 'a> {
             return Vec::new();
         }
         let gate = |(command, half): &(PolicyCommand, Half)| {
-            (*command, self.planner.policies_for(self.relation, *command, *half))
+            (*command, self.planner.gate_policies(self.relation, *command, *half))
         };
         wanted.iter().map(gate).collect()
     }
