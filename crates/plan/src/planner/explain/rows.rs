@@ -337,7 +337,7 @@ impl<'a> Asker<'_, 'a> {
 
 impl Planner<'_> {
     /// The policies that are for the role, by name.
-    pub(super) fn policies_for<'r>(
+    pub(super) fn gate_policies<'r>(
         &self,
         relation: &'r Relation,
         command: PolicyCommand,
