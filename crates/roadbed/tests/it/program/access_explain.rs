@@ -204,6 +204,8 @@ const LIBRARY: &str = "
         $$ select * from authors where name = word $$;
     create function counted() returns bigint language sql stable security definer set search_path = '' as
         $$ select count(*) from public.authors $$;
+    create function counted_up(which text) returns void language plpgsql as
+        $$ begin update counters set hits = hits + 1 where name = which; end $$;
     create function secret() returns int language sql stable as $$ select 1 $$;
     revoke execute on function secret() from public, anon, authenticated;
     grant select on authors, books, tags, book_tags, theirs, all_authors, over to authenticated;
@@ -353,7 +355,16 @@ fn embeds_views_and_functions_are_explained_in_the_same_words_on_both_engines() 
             }
             On::Postgres => "cannot be seen from outside",
         };
-        place.all_explained(on, &[(USER, &["GET", "/rpc/named?word=Ada"], 0, &[inside])]);
+        let written: &[&str] = match on {
+            On::Sqlite => &[
+                "  update on public.counters (hits): granted to authenticated",
+                "function counted_up uses public.counters\n  row security is on",
+                "  policy for update: \"own\"",
+            ],
+            On::Postgres => &["cannot be seen from outside"],
+        };
+        let up = ["POST", "/rpc/counted_up", "--body", "{\"which\":\"a\"}"];
+        place.all_explained(on, &[(USER, &["GET", "/rpc/named?word=Ada"], 0, &[inside]), (USER, &up, 0, written)]);
         place.end().await;
     });
 }
