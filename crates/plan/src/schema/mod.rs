@@ -200,7 +200,8 @@ pub struct Index {
     pub nulls_not_distinct: bool,
     pub terms: Vec<IndexTerm>,
     pub condition: Option<Expr>,
-    /// A kind of index (gin, brin) that only PostgreSQL makes; it has a name everywhere.
+    /// A kind of index (gin, brin) that only PostgreSQL makes; it has a name everywhere. SQLite makes an index of words
+    /// of its terms that are vectors.
     pub only_postgres: bool,
     pub comment: Option<String>,
 }

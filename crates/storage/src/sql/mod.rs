@@ -6,6 +6,7 @@ mod dialect;
 mod node;
 mod postgres;
 mod render;
+mod search;
 mod select;
 mod sqlite;
 #[cfg(test)]
@@ -17,5 +18,6 @@ pub(crate) use dialect::{Dialect, quote_identifier, quote_text, table_name};
 pub(crate) use node::{RenderedNode, RenderedOutput, render_count, render_node, render_rows};
 pub(crate) use postgres::type_name;
 pub(crate) use render::{Mode, Param, ParentColumn, Rendered, Renderer};
+pub(crate) use search::{SearchIndex, WORDS, rowid_name, search_indexes};
 pub(crate) use sqlite::collation;
 pub(crate) use type_code::{read_signature, read_type};

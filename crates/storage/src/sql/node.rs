@@ -88,7 +88,7 @@ pub(crate) fn render_count(schema: &Schema, node: &Node, dialect: Dialect) -> Re
     renderer.node_source(node);
     renderer.push("select count(*) from ");
     renderer.node_from(node, None);
-    renderer.node_condition(node.condition.as_ref(), " where ");
+    renderer.node_filter(node);
     renderer.finish()
 }
 
@@ -118,6 +118,9 @@ impl Renderer<'_> {
     /// Gives back what the result's columns mean, and how many hidden ones end it.
     pub(crate) fn node(&mut self, node: &Node, from: Option<&str>) -> (Vec<RenderedOutput>, usize) {
         self.node_source(node);
+        if from.is_some() {
+            self.without_rowid(node.source);
+        }
         self.push("select ");
         let columns = match self.dialect {
             Dialect::Sqlite => self.sqlite_outputs(node),
@@ -126,7 +129,7 @@ impl Renderer<'_> {
         self.push(" from ");
         self.node_from(node, from);
         self.node_joins(node);
-        self.node_condition(node.condition.as_ref(), " where ");
+        self.node_filter(node);
         self.node_groups(node, &columns.groups);
         self.node_page(node);
         (columns.outputs, columns.hidden)
@@ -151,6 +154,9 @@ impl Renderer<'_> {
     /// Declares the node's source, so that expressions over it can be written.
     pub(crate) fn node_source(&mut self, node: &Node) {
         self.set_source(node.source, node.relation, &self.alias_of(node.source));
+        if node.view.is_some() {
+            self.without_rowid(node.source);
+        }
         for join in &node.joins {
             self.node_source(&join.node);
         }
@@ -211,6 +217,14 @@ impl Renderer<'_> {
             }
         }
         self.push(&format!(" as {}", self.alias_of(node.source)));
+    }
+
+    /// The node's own condition, which decides on its rows.
+    fn node_filter(&mut self, node: &Node) {
+        if let Some(condition) = &node.condition {
+            self.push(" where ");
+            self.filter(condition);
+        }
     }
 
     pub(super) fn node_condition(&mut self, condition: Option<&Expr>, word: &str) {

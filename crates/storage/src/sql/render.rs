@@ -57,6 +57,8 @@ pub(crate) struct Renderer<'s> {
     pub(super) domain_values: Vec<String>,
     /// On SQLite: the row that an embed's statement is bound to, whose columns are parameters.
     pub(super) parent: Option<SourceId>,
+    /// On SQLite: whether conditions ask indexes of words. A statement that runs for each row would ask each time.
+    pub(super) asks_indexes: bool,
 }
 
 /// How the columns of one source are written.
@@ -65,6 +67,8 @@ pub(super) struct SourceText {
     /// Before the dot; empty for bare column names.
     pub(super) alias: String,
     pub(super) relation: Option<RelationId>,
+    /// Whether its rows are those of the table itself, so that they have its rowids.
+    pub(super) has_rowid: bool,
 }
 
 impl<'s> Renderer<'s> {
@@ -78,6 +82,7 @@ impl<'s> Renderer<'s> {
             sources: HashMap::new(),
             domain_values: Vec::new(),
             parent: None,
+            asks_indexes: true,
         }
     }
 
@@ -92,7 +97,15 @@ impl<'s> Renderer<'s> {
     /// Says how the columns of `source` are written: after `alias` and a dot, or bare when it is empty.
     /// The alias is SQL text: quote it if it needs to be.
     pub(crate) fn set_source(&mut self, source: SourceId, relation: RelationId, alias: &str) {
-        self.sources.insert(source, SourceText { alias: alias.to_owned(), relation: Some(relation) });
+        let text = SourceText { alias: alias.to_owned(), relation: Some(relation), has_rowid: true };
+        self.sources.insert(source, text);
+    }
+
+    /// Says that the rows of `source` only look like those of its relation.
+    pub(super) fn without_rowid(&mut self, source: SourceId) {
+        if let Some(text) = self.sources.get_mut(&source) {
+            text.has_rowid = false;
+        }
     }
 
     /// The name by which `source` goes in the text, unless [`Self::set_source`] says otherwise. No table of SQLite can
@@ -212,11 +225,11 @@ impl<'s> Renderer<'s> {
             return self.param(Param::Parent((source, column)));
         }
         let (alias, name) = match self.sources.get(&source) {
-            Some(SourceText { alias, relation: Some(relation) }) => {
+            Some(SourceText { alias, relation: Some(relation), .. }) => {
                 (alias.clone(), self.schema.relation(*relation).column_by_id(column).name.clone())
             }
             // A column of a source that is not a relation has its number for a name, as outputs have.
-            Some(SourceText { alias, relation: None }) => (alias.clone(), format!("c{}", column.0)),
+            Some(SourceText { alias, relation: None, .. }) => (alias.clone(), format!("c{}", column.0)),
             None => (self.alias_of(source), format!("c{}", column.0)),
         };
         self.qualified(&alias, &name);
@@ -275,6 +288,11 @@ impl<'s> Renderer<'s> {
     }
 
     fn joined(&mut self, parts: &[Expr], word: &str, empty: &str) {
+        self.joined_by(parts, (word, empty), Self::expression);
+    }
+
+    /// Parts with a word between them, each as `write` writes it.
+    pub(super) fn joined_by(&mut self, parts: &[Expr], (word, empty): (&str, &str), write: fn(&mut Self, &Expr)) {
         if parts.is_empty() {
             self.push(empty);
             return;
@@ -283,15 +301,15 @@ impl<'s> Renderer<'s> {
         // SQLite reads a chain as deep as it is long, and refuses what is too deep.
         if self.dialect == Dialect::Sqlite && parts.len() > LONGEST_CHAIN {
             let (left, right) = parts.split_at(parts.len() / 2);
-            self.joined(left, word, empty);
+            self.joined_by(left, (word, empty), write);
             self.push(word);
-            self.joined(right, word, empty);
+            self.joined_by(right, (word, empty), write);
         } else {
             for (index, part) in parts.iter().enumerate() {
                 if index > 0 {
                     self.push(word);
                 }
-                self.expression(part);
+                write(self, part);
             }
         }
         self.push(")");

@@ -74,7 +74,7 @@ impl Renderer<'_> {
             return;
         }
         for table in tables {
-            let text = SourceText { alias: self.alias_of(table.source), relation: None };
+            let text = SourceText { alias: self.alias_of(table.source), relation: None, has_rowid: false };
             self.sources.insert(table.source, text);
         }
         self.push(if tables.iter().any(|table| table.recursive) { "with recursive " } else { "with " });
@@ -106,7 +106,7 @@ impl Renderer<'_> {
         self.from(&select.from);
         if let Some(condition) = &select.condition {
             self.push(" where ");
-            self.expression(condition);
+            self.filter(condition);
         }
         if !select.group_by.is_empty() {
             self.push(" group by ");
@@ -160,7 +160,8 @@ impl Renderer<'_> {
                         | Source::View { relation, .. } => Some(*relation),
                         Source::Select(_) | Source::Common(_) => None,
                     };
-                    self.sources.insert(*id, SourceText { alias: self.alias_of(*id), relation });
+                    let has_rowid = matches!(source, Source::Relation(_) | Source::OwnerRelation(_));
+                    self.sources.insert(*id, SourceText { alias: self.alias_of(*id), relation, has_rowid });
                 }
                 FromItem::Join { left, right, .. } => {
                     self.declare(std::slice::from_ref(left));

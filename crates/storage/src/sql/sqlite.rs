@@ -229,7 +229,7 @@ impl Renderer<'_> {
     }
 
     /// A call of a function that is told the types of its arguments.
-    pub(super) fn typed_call(&mut self, name: &str, args: &[Expr]) {
+    pub(crate) fn typed_call(&mut self, name: &str, args: &[Expr]) {
         let types: Vec<Type> = args.iter().map(Expr::ty).collect();
         let plain: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
         self.push(&format!("pg_{plain}({}", quote_text(&signature(&types))));

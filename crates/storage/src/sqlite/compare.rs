@@ -16,6 +16,7 @@ use rusqlite::config::DbConfig;
 use super::define::{self, IndexText, TableText, default_expr, definition, object_name, rowid_column};
 use super::error::{engine_error, internal, is_constraint};
 use super::load::fit_sizes;
+use super::search::SearchTables;
 use super::sequences::{self, Sequences, sequence_of};
 use super::validate;
 use crate::sql::quote_identifier as quote;
@@ -55,8 +56,8 @@ struct Difference<'a> {
     old_views: Vec<String>,
     /// Texts of views to make.
     new_views: Vec<String>,
-    dropped: Vec<String>,
-    created: Vec<(&'a Relation, TableText, Vec<IndexText>)>,
+    dropped: Vec<(String, SearchTables)>,
+    created: Vec<(&'a Relation, TableText, Vec<IndexText>, SearchTables)>,
     changed: Vec<TableChange<'a>>,
 }
 
@@ -68,6 +69,8 @@ pub(super) struct TableChange<'a> {
     new: TableText,
     old_indexes: Vec<IndexText>,
     new_indexes: Vec<IndexText>,
+    old_search: SearchTables,
+    new_search: SearchTables,
     /// The rows must be copied into a new table.
     copied: bool,
 }
@@ -82,11 +85,12 @@ impl<'a> Difference<'a> {
                 }
                 (Some(old), Some(new)) => difference.table(change, old, new)?,
                 (Some(old), None) if old.is_view() => difference.old_views.push(name_of(old)),
-                (Some(old), None) => difference.dropped.push(name_of(old)),
+                (Some(old), None) => difference.dropped.push((name_of(old), SearchTables::of(change.before, old))),
                 (None, Some(new)) if new.is_view() => difference.new_views.push(define::view(change.after, new)?.1),
                 (None, Some(new)) => {
                     let table = define::table(change.after, new)?;
-                    difference.created.push((new.as_ref(), table, define::indexes(change.after, new)));
+                    let (indexes, search) = (define::indexes(change.after, new), SearchTables::of(change.after, new));
+                    difference.created.push((new.as_ref(), table, indexes, search));
                 }
                 (None, None) => {}
             }
@@ -122,8 +126,19 @@ impl<'a> Difference<'a> {
         let copied = converted || !keeps_rows(&old, &new, after);
         let same_indexes = old_indexes.len() == new_indexes.len()
             && old_indexes.iter().zip(&new_indexes).all(|(a, b)| a.text == b.text && a.entries == b.entries);
-        if copied || old.text != new.text || !same_indexes {
-            self.changed.push(TableChange { before, after, old, new, old_indexes, new_indexes, copied });
+        let (old_search, new_search) = (SearchTables::of(change.before, before), SearchTables::of(change.after, after));
+        if copied || old.text != new.text || !same_indexes || old_search != new_search {
+            self.changed.push(TableChange {
+                before,
+                after,
+                old,
+                new,
+                old_indexes,
+                new_indexes,
+                old_search,
+                new_search,
+                copied,
+            });
         }
         Ok(())
     }
@@ -205,14 +220,18 @@ impl Follower<'_> {
         for change in &difference.changed {
             new_indexes.extend(self.drop_indexes(change)?.into_iter().map(|index| (change.after, index)));
         }
-        for table in &difference.dropped {
+        for change in &difference.changed {
+            change.old_search.drop_before(self.connection, &change.new_search, change.copied)?;
+        }
+        for (table, search) in &difference.dropped {
             self.execute(&format!("DROP TABLE {}", quote(table)))?;
+            search.drop_tables(self.connection)?;
         }
         for change in &difference.changed {
             self.change_table(sequences, change)?;
         }
         self.write_edits()?;
-        for (relation, table, indexes) in &difference.created {
+        for (relation, table, indexes, _) in &difference.created {
             self.execute(&table.text)?;
             new_indexes.extend(indexes.iter().map(|index| (*relation, index)));
         }
@@ -221,6 +240,10 @@ impl Follower<'_> {
         }
         for change in &difference.changed {
             validate::constraints(self.connection, self.change.after, change)?;
+            change.new_search.create_after(self.connection, &change.old_search, change.copied)?;
+        }
+        for (_, _, _, search) in &difference.created {
+            search.create_after(self.connection, &SearchTables::default(), false)?;
         }
         for view in &difference.new_views {
             self.execute(view)?;

@@ -11,9 +11,9 @@ use super::connect::Request;
 use super::diagnose::{self, key_words};
 use super::error::{engine_error, internal, is_constraint};
 use super::read::{Stored, value_of};
-use super::write::{Target, rowid_name, sql_name};
+use super::write::{Target, sql_name};
 use super::writer::execute;
-use crate::sql::quote_identifier;
+use crate::sql::{quote_identifier, rowid_name};
 
 /// Runs `work` with all foreign keys tested at the end, which is for `work` to do.
 pub(super) fn deferred<T>(

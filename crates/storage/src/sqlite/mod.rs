@@ -15,6 +15,7 @@ mod migrate;
 mod procedure;
 mod read;
 mod readers;
+mod search;
 mod sequences;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Full-text search as PostgreSQL does it: texts become vectors of lexemes with their positions, queries ask for them.
 //! Engines without a text search of their own use this one; its answers are compared with PostgreSQL's.
 
+mod candidates;
 mod matching;
 mod query;
 mod read_query;

@@ -42,3 +42,24 @@ fn vectors_match_what_postgresql_says() {
         assert_eq!(found, expected == "t", "{text} @@ {query}");
     }
 }
+
+#[test]
+fn an_index_is_asked_for_no_less_than_what_matches() {
+    let asked = |text: &str| TsQuery::parse(text).unwrap().index_query();
+    for (query, expected) in [
+        ("cat", Some("\"cat\"")),
+        ("'E-mail':*A", Some("\"E·mail\" *")),
+        ("cat & dog & !mouse", Some("(\"cat\" AND \"dog\")")),
+        ("cat <-> (dog | rat) <2> x", Some("(\"cat\" AND (\"dog\" OR \"rat\") AND \"x\")")),
+        ("'\" OR *'", Some("\"··OR··\"")),
+        ("cat | !dog", None),
+        ("!(cat & dog)", None),
+        ("", Some("\"·\" NOT \"·\"")),
+    ] {
+        assert_eq!(asked(query).as_deref(), expected, "{query}");
+    }
+    let deep =
+        (0..100).fold("x".to_owned(), |inner, n| format!("({inner}) {} w{n}", if n % 2 == 0 { '&' } else { '|' }));
+    let asked = asked(&deep).unwrap();
+    assert!(asked.contains("w99") && !asked.contains("w10"), "what is nested too deeply is not asked for: {asked}");
+}

@@ -87,6 +87,7 @@ impl Renderer<'_> {
         let mut inner = Renderer::new(self.schema, Dialect::Sqlite, Mode::Statement);
         let node = &embed.node;
         inner.parent = Some(embed.parent);
+        inner.asks_indexes = false;
         inner.node_source(node);
         inner.push("select ");
         let Columns { outputs, hidden, groups } = inner.sqlite_outputs(node);

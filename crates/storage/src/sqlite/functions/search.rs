@@ -3,14 +3,16 @@
 use roadbed_plan::value::search::{Configuration, QueryForm, TSQUERY, TSVECTOR, TsQuery, TsVector};
 use roadbed_plan::{DatabaseError, Type, Value};
 
-use super::call::{Call, Function, Outcome, strict};
+use super::call::{Call, Function, Outcome, seeing_nulls, strict};
 use super::json_tree::tree;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     strict("phraseto_tsquery", |call| query(call, QueryForm::Phrase)),
     strict("plainto_tsquery", |call| query(call, QueryForm::Plain)),
+    seeing_nulls("search_asked", asked),
     strict("search_matches", matches),
     strict("search_matches_in", matches_in),
+    strict("search_words", |call| Ok(Value::text(TsVector::parse(call.text(0))?.index_text()))),
     strict("setweight", weighted),
     strict("strip", |call| Ok(Value::text(TsVector::parse(call.text(0))?.stripped().to_string()))),
     strict("to_tsquery", |call| query(call, QueryForm::Standard)),
@@ -63,6 +65,12 @@ fn matches(call: &Call<'_>) -> Outcome {
 fn matches_in(call: &Call<'_>) -> Outcome {
     let count = call.len() - 1;
     Ok(Value::Bool(vector(call, count)?.matches(&TsQuery::parse(call.text(count))?)))
+}
+
+/// What an index of words is asked for a query; null when that may be any row.
+fn asked(call: &Call<'_>) -> Outcome {
+    let query = TsQuery::parse(call.text(0))?;
+    Ok(query.index_query().map_or(Value::Null, Value::text))
 }
 
 fn weighted(call: &Call<'_>) -> Outcome {

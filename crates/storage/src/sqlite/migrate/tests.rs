@@ -457,3 +457,82 @@ fn names_can_be_swapped() {
     lab.migrate("insert into s.b values (2); insert into a values (2, 3)");
     assert!(lab.refused("insert into a (z) values (7)").contains("is not present in table \"b\""));
 }
+
+impl Lab {
+    /// The rows that an index of words finds for what it is asked.
+    fn words(&self, index: &str, asked: &str) -> String {
+        let table = format!("\"roadbed.search.public.{index}\"");
+        self.query(&format!("SELECT rowid FROM {table} WHERE {table} MATCH '{asked}'"))
+    }
+
+    fn search_tables(&self) -> String {
+        self.query("SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL%' ORDER BY 1")
+    }
+}
+
+#[test]
+fn an_index_of_words_is_filled_and_follows_every_write() {
+    let mut lab = Lab::new(
+        "create table authors (id int primary key, name text);
+         create table posts (id int primary key, author int references authors on delete cascade on update set null,
+           body text, words tsvector generated always as (to_tsvector('english', body)) stored);
+         insert into authors values (1, 'Ada'), (2, 'Bob');
+         insert into posts values (1, 1, 'fat cats'), (2, 2, 'dogs running'), (3, 1, null);",
+    );
+    lab.migrate(
+        "create index w on posts using gin (words); create index on posts using gin (to_tsvector('simple', body))",
+    );
+    assert_eq!(lab.search_tables(), "roadbed.search.public.posts_to_tsvector_idx;roadbed.search.public.w");
+    assert_eq!([lab.words("w", "cat"), lab.words("w", "run"), lab.words("w", "cats")], ["1", "2", ""]);
+    assert_eq!(lab.words("posts_to_tsvector_idx", "cats OR running"), "1;2");
+    lab.seed("insert into posts values (4, 2, 'more cats'); update posts set body = 'a cat runs' where id = 3;")
+        .unwrap();
+    assert_eq!([lab.words("w", "cat"), lab.words("w", "run")], ["1;3;4", "2;3"]);
+    lab.seed("update posts set id = id + 100 where id = 4; update posts set body = null where id = 3;").unwrap();
+    assert_eq!([lab.words("w", "cat"), lab.words("w", "run")], ["1;104", "2"]);
+    lab.seed("delete from authors where name = 'Bob'; insert into authors values (2, 'Cleo');").unwrap();
+    assert_eq!([lab.words("w", "cat"), lab.words("w", "run")], ["1", ""]);
+    lab.seed("insert into posts values (1, 2, 'birds') on conflict (id) do update set body = excluded.body;").unwrap();
+    assert_eq!([lab.words("w", "cat"), lab.words("w", "bird")], ["", "1"]);
+    let many: Vec<String> = (0..1000).map(|n| format!("w{n}")).collect();
+    assert_eq!(lab.words("w", &format!("({} OR bird)", many.join(" OR "))), "1");
+    lab.seed("delete from posts").unwrap();
+    assert_eq!(lab.words("w", "bird"), "");
+}
+
+#[test]
+fn an_index_of_words_follows_renaming_rebuilding_and_dropping() {
+    let mut lab = Lab::new(
+        "create table posts (id uuid primary key default gen_random_uuid(), body text);
+         create index w on posts using gin (to_tsvector('english', body));
+         insert into posts (body) values ('cats'), ('dogs');",
+    );
+    for change in [
+        "alter table posts rename to articles",
+        "alter table articles rename column body to contents",
+        "alter table articles add column x int; update articles set x = 1",
+        "alter table articles alter column x type text",
+        "alter table articles drop column x",
+        "alter table articles add column n int not null default 7",
+        "alter table articles alter column contents type varchar(100)",
+        "create table other (w text); alter table articles rename to posts; alter table posts rename column contents to body",
+    ] {
+        lab.migrate(change);
+        assert_eq!(lab.words("w", "cat"), "1", "{change}");
+    }
+    lab.seed("update posts set body = 'cats and dogs' where body = 'dogs'").unwrap();
+    assert_eq!(lab.words("w", "cat AND dog"), "2");
+    lab.connection.sql.execute_batch("DELETE FROM posts WHERE rowid = 1; VACUUM").unwrap();
+    assert_eq!(lab.words("w", "cat AND dog"), lab.query("SELECT rowid FROM posts"));
+    lab.migrate("alter index w rename to v");
+    assert_eq!((lab.words("v", "dog"), lab.search_tables()), ("2".into(), "roadbed.search.public.v".into()));
+    lab.migrate("drop index v");
+    assert_eq!(lab.search_tables(), "");
+    lab.migrate("create index w on posts using gin (to_tsvector('english', body)); alter table posts drop column body");
+    assert_eq!(lab.search_tables(), "");
+    lab.migrate(
+        "alter table posts add column body text; create index w on posts using gin (to_tsvector('simple', body))",
+    );
+    lab.migrate("drop table posts");
+    assert_eq!(lab.query("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'roadbed.search%'"), "0");
+}

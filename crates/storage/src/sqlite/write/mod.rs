@@ -25,7 +25,7 @@ use super::sequences::sequence_of;
 use super::triggers::{self, Pending};
 use super::writer::execute;
 
-use crate::sql::{Dialect, Mode, Param, Renderer, quote_identifier, table_name};
+use crate::sql::{Dialect, Mode, Param, Renderer, quote_identifier, rowid_name, table_name};
 pub(super) use insert::insert_with;
 
 /// The table that a request writes, and for whom.
@@ -206,15 +206,10 @@ pub(super) fn sql_name(relation: &Relation) -> String {
     table_name(Dialect::Sqlite, &relation.schema, &relation.name)
 }
 
-pub(super) fn rowid_name(relation: &Relation) -> &'static str {
-    let free = |name: &&&str| !relation.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
-    ["rowid", "_rowid_", "oid"].iter().find(free).copied().unwrap_or("rowid")
-}
-
 fn push_where(renderer: &mut Renderer<'_>, condition: Option<&Expr>) {
     if let Some(condition) = condition {
         renderer.push(" where ");
-        renderer.expression(condition);
+        renderer.filter(condition);
     }
 }
 
