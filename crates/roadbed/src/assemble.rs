@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderMap, header};
+use listenfd::ListenFd;
 use roadbed_api::describe::{ApiPlace, DescribeSettings, Documents, OpenApiMode};
 use roadbed_api::rest::{Rest, RestSettings, SafeLimits, TxEnd};
 use roadbed_auth::{AuthSettings, Authenticator, KeyError, RoleClaim};
@@ -19,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::Settings;
-use crate::http::{self, Http};
+use crate::http::{self, Door, Entrance, Http, Proxies, Tls, TlsError};
 
 /// What every database has before its first migration.
 pub(crate) const BOOTSTRAP: SqlFile<'static> =
@@ -38,6 +39,7 @@ pub struct Server {
     documents: Arc<Documents>,
     tx_end: TxEnd,
     settings: Settings,
+    tls: Option<Arc<Tls>>,
 }
 
 /// Why a server does not start.
@@ -57,6 +59,8 @@ pub enum StartError {
     OpenApiMode { found: String, words: String },
     #[error("cannot listen on `{address}`: {source}")]
     Listen { address: String, source: std::io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
@@ -85,10 +89,16 @@ pub fn connect(settings: &Settings) -> Result<Arc<dyn Engine>, StartError> {
     Ok(roadbed_storage::connect(&url, options, Clock::System)?)
 }
 
+/// The socket that a supervisor has opened and passed on (`LISTEN_FDS`, as systemd does), else one of our own.
+///
 /// # Errors
-/// When the address is taken or not this machine's.
+/// When the address is taken or not this machine's, or what was passed on is no socket that listens.
 pub async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
     let address = &settings.server.listen;
+    if let Some(passed) = ListenFd::from_env().take_tcp_listener(0)? {
+        passed.set_nonblocking(true)?;
+        return Ok(TcpListener::from_std(passed)?);
+    }
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { address: address.clone(), source })
 }
 
@@ -139,6 +149,12 @@ pub(crate) fn session_as(settings: &Settings, who: &str) -> miette::Result<Sessi
     authenticator.session(&headers).map_err(|error| miette::miette!("the token is not valid: {error}"))
 }
 
+pub(crate) fn entrance(settings: &Settings) -> Entrance {
+    let server = &settings.server;
+    let proxies = Proxies { trusted: server.trusted_proxies.clone(), header: server.forwarded_header };
+    Entrance::new(proxies, &server.frame_ancestors, server.hsts_seconds)
+}
+
 fn tx_end(word: &str) -> Result<TxEnd, StartError> {
     let found = TxEnd::WORDS.iter().find(|(known, _)| *known == word).map(|(_, end)| *end);
     found.ok_or_else(|| {
@@ -182,6 +198,7 @@ impl Server {
     /// As [`Server::new`].
     pub async fn at(settings: Settings, engine: Arc<dyn Engine>, clock: Clock) -> Result<Self, StartError> {
         let tx_end = tx_end(&settings.rest.tx_end)?;
+        let tls = Tls::load(&settings.folder, &settings.tls)?;
         let authenticator = Arc::new(Authenticator::new(auth_settings(&settings)?, clock.clone())?);
         if let Err(error) = authenticator.refresh().await {
             tracing::warn!(%error, "keys will be fetched again later");
@@ -190,7 +207,7 @@ impl Server {
         let database = Arc::new(Database::open(engine, Limits { clock, ..planner_limits(&settings) }).await?);
         let place = api_place(&settings);
         let documents = Documents::new(database.clone(), DescribeSettings { mode, place });
-        Ok(Self { database, authenticator, documents: Arc::new(documents), tx_end, settings })
+        Ok(Self { database, authenticator, documents: Arc::new(documents), tx_end, settings, tls })
     }
 
     /// The routes, to be served or called in a test.
@@ -220,6 +237,7 @@ impl Server {
             public: self.settings.public_folder(),
             limits: self.settings.limits.clone(),
             cors: self.settings.cors.clone(),
+            entrance: entrance(&self.settings),
         })
     }
 
@@ -228,13 +246,15 @@ impl Server {
     /// # Errors
     /// When the listener fails.
     pub async fn serve(self, listener: TcpListener, stop: watch::Receiver<bool>) -> Result<(), StartError> {
-        let background = [
+        let mut background = vec![
             tokio::spawn(follow_schema(self.database.clone(), stop.clone())),
             tokio::spawn(refresh_keys(self.authenticator.clone(), stop.clone())),
         ];
+        background.extend(self.tls.clone().map(|tls| tokio::spawn(tls.follow(stop.clone()))));
+        let door = Door { router: self.router(), limits: self.settings.limits.clone(), tls: self.tls.clone() };
         let patience = Duration::from_secs(self.settings.limits.stop_seconds);
         tokio::select! {
-            () = http::serve(listener, self.router(), &self.settings.limits, stop.clone()) => {}
+            () = door.serve(listener, stop.clone()) => {}
             () = async { stopped(stop).await; tokio::time::sleep(patience).await; } => {
                 tracing::warn!(seconds = patience.as_secs(), "requests were still running when the time to stop was over");
             }

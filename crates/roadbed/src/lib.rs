@@ -12,3 +12,4 @@ mod observe;
 mod secret;
 
 pub use assemble::{Server, StartError, connect, listen};
+pub use http::TlsError;

@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::{Common, migrate, report};
-use crate::assemble::{Server, StartError, connect, listen, stopped};
+use crate::assemble::{Server, StartError, connect, entrance, listen, stopped};
 use crate::config::Settings;
-use crate::http::{self, waiting_router};
+use crate::http::{Door, Tls, waiting_router};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -74,7 +74,7 @@ async fn open(settings: Settings, engine: Arc<dyn Engine>, listener: &TcpListene
             Err(StartError::Migration(MigrationError::Engine(EngineError::Unavailable { reason, retry_after }))) => {
                 tracing::warn!(reason, "the database does not answer; trying again");
                 if waiting.is_none() {
-                    waiting = Some(Waiting::start(listener, &settings).into_diagnostic()?);
+                    waiting = Some(Waiting::start(listener, &settings)?);
                 }
                 tokio::time::sleep(retry_after).await;
             }
@@ -90,13 +90,15 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn start(listener: &TcpListener, settings: &Settings) -> std::io::Result<Self> {
-        let address = listener.local_addr()?;
-        let shared = TcpListener::from_std(listener.as_fd().try_clone_to_owned()?.into())?;
+    fn start(listener: &TcpListener, settings: &Settings) -> miette::Result<Self> {
+        let address = listener.local_addr().into_diagnostic()?;
+        let tls = Tls::load(&settings.folder, &settings.tls).map_err(|error| report::start(error.into()))?;
+        let shared = listener.as_fd().try_clone_to_owned().into_diagnostic()?;
+        let shared = TcpListener::from_std(shared.into()).into_diagnostic()?;
         let (stop, stopping) = watch::channel(false);
-        let router = waiting_router(&settings.cors);
-        let limits = settings.limits.clone();
-        let serving = async move { http::serve(shared, router, &limits, stopping).await };
+        let door =
+            Door { router: waiting_router(&settings.cors, entrance(settings)), limits: settings.limits.clone(), tls };
+        let serving = door.serve(shared, stopping);
         tracing::info!(%address, "waiting for the database");
         Ok(Self { stop, task: tokio::spawn(serving) })
     }

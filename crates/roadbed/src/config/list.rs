@@ -60,7 +60,9 @@ pub const SETTINGS: &[Setting] = &[
     setting("limits.batch-steps", "100", "requests in a batch"),
     setting("limits.body-bytes", "10485760", "bytes of a request's body"),
     setting("limits.connections", "10000", "open connections; further ones wait until one is closed"),
+    setting("limits.drain-seconds", "1", "seconds that connections without a request stay open when the server stops"),
     setting("limits.depth", "32", "levels of embeds and of nested conditions"),
+    setting("limits.header-bytes", "32768", "bytes of a request's headers"),
     setting(
         "limits.header-seconds",
         "10",
@@ -70,7 +72,9 @@ pub const SETTINGS: &[Setting] = &[
     setting("limits.idempotency-seconds", "86400", "seconds for which an answer is kept under its key"),
     setting("limits.request-seconds", "60", "seconds that a request may take"),
     setting("limits.stop-seconds", "30", "seconds that running requests get when the server stops"),
+    setting("limits.streams", "100", "requests at a time on one connection of HTTP/2"),
     setting("limits.url-bytes", "65000", "bytes of a request's path and query; 65534 at most"),
+    setting("limits.write-seconds", "30", "seconds after which a caller that takes nothing of its answer is cut off"),
     setting("log.format", r#""auto""#, "`text`, `json`, or `auto`: text on a terminal, JSON elsewhere"),
     setting("log.level", r#""info""#, "a filter such as `info` or `roadbed=debug,warn`"),
     setting("rest.aggregates-enabled", "false", "whether callers may aggregate (`amount.sum()`, `count()`)"),
@@ -88,9 +92,32 @@ pub const SETTINGS: &[Setting] = &[
     setting("rest.schemas", r#"["public"]"#, "schemas that the API exposes, the first being the default"),
     setting("rest.tx-end", r#""commit""#, "`commit` or `rollback`; with `-allow-override`, `Prefer: tx=…` may choose"),
     setting("server.docs-enabled", "true", "whether `/docs` and `/openapi.json` are served"),
+    setting(
+        "server.forwarded-header",
+        r#""x-forwarded""#,
+        "what trusted proxies speak: `x-forwarded` (`-for`, `-proto`, `-host`) or `forwarded` (RFC 7239)",
+    ),
+    setting("server.frame-ancestors", r#""'none'""#, "pages that may show ours in a frame; empty says nothing of it"),
+    setting(
+        "server.hsts-seconds",
+        "31536000",
+        "seconds that browsers keep to HTTPS once they have come by it; 0 for none",
+    ),
     setting("server.listen", r#""127.0.0.1:3000""#, "address and port to listen on"),
     setting("server.public-url", "", "how callers reach the server, where that differs"),
     setting("server.timing-enabled", "false", "whether answers tell in `Server-Timing` how long their parts took"),
+    setting(
+        "server.trusted-proxies",
+        "[]",
+        "networks of proxies that are believed about their callers, as `10.0.0.0/8`",
+    ),
+    setting(
+        "tls.certificate",
+        "",
+        "a PEM file with the certificate and those that vouch for it; read again when it changes",
+    ),
+    setting("tls.key", "", "a PEM file with the certificate's private key"),
+    setting("tls.min-version", r#""1.2""#, "the oldest version of TLS that is spoken: `1.2` or `1.3`"),
 ];
 
 #[cfg(test)]

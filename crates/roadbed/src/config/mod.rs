@@ -8,6 +8,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -26,6 +27,7 @@ pub struct Settings {
     pub limits: Limits,
     pub cors: Cors,
     pub log: Log,
+    pub tls: TlsSection,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -39,6 +41,42 @@ pub struct Server {
     pub public_url: Option<String>,
     /// Whether answers tell how long their parts took.
     pub timing_enabled: bool,
+    /// What trusted proxies speak.
+    pub forwarded_header: ForwardedHeader,
+    /// Networks of proxies that are believed about their callers.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Pages that may show ours in a frame, in the words of `Content-Security-Policy`; empty says nothing of it.
+    pub frame_ancestors: String,
+    /// Seconds that browsers keep to HTTPS; 0 for none.
+    pub hsts_seconds: u64,
+}
+
+/// The header by which a proxy speaks of its caller.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// RFC 7239.
+    Forwarded,
+    /// `X-Forwarded-For`, `-Proto` and `-Host`.
+    #[default]
+    XForwarded,
+}
+
+/// TLS from files, relative to the folder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TlsSection {
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    pub min_version: TlsVersion,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub enum TlsVersion {
+    #[serde(rename = "1.2")]
+    V1_2,
+    #[serde(rename = "1.3")]
+    V1_3,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -95,6 +133,14 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Open connections; none would be a server that nobody reaches.
     pub connections: NonZeroU32,
+    /// Seconds that connections without a request stay open when the server stops.
+    pub drain_seconds: u64,
+    /// Bytes of a request's headers.
+    pub header_bytes: usize,
+    /// Requests at a time on one connection of HTTP/2.
+    pub streams: NonZeroU32,
+    /// Seconds after which a caller that takes nothing of its answer is cut off.
+    pub write_seconds: NonZeroU64,
     /// Seconds in which a request's headers must come.
     pub header_seconds: NonZeroU64,
     /// Bytes of a request's path and query.
@@ -162,7 +208,11 @@ impl Settings {
     pub fn url(&self) -> String {
         match &self.server.public_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", self.server.listen.replace("0.0.0.0:", "127.0.0.1:")),
+            None => format!(
+                "{}://{}",
+                if self.tls.certificate.is_some() { "https" } else { "http" },
+                self.server.listen.replace("0.0.0.0:", "127.0.0.1:")
+            ),
         }
     }
 

@@ -74,6 +74,11 @@ pub(super) fn uri_too_long(length: usize, limit: usize) -> Response {
     respond(StatusCode::URI_TOO_LONG, "RB414", &message, None)
 }
 
+pub(super) fn headers_too_large(length: usize, limit: usize) -> Response {
+    let message = format!("the headers have {length} bytes; {limit} is the limit");
+    respond(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "RB431", &message, None)
+}
+
 pub(super) fn too_slow(limit: Duration) -> Response {
     let message = format!("the request took longer than {} seconds", limit.as_secs());
     respond(StatusCode::GATEWAY_TIMEOUT, "RB504", &message, None)

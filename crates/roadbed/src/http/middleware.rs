@@ -18,7 +18,7 @@ use tracing::Instrument;
 
 use super::error_response;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The role that a request ran as, told to the log by way of the response.
 #[derive(Clone)]
@@ -67,12 +67,6 @@ pub(super) async fn plain_options(State(routes): State<Router>, request: Request
         Ok(response) => response,
         Err(never) => match never {},
     }
-}
-
-/// 414 for what no real request needs.
-pub(super) async fn url_limit(State(limit): State<usize>, request: Request, next: Next) -> Response {
-    let length = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
-    if length > limit { error_response::uri_too_long(length, limit) } else { next.run(request).await }
 }
 
 /// 504 when a request takes too long; what it did is rolled back when its future is dropped.

@@ -1,8 +1,13 @@
 //! Routes and what every request passes on its way to them.
 
+mod activity;
+mod caller;
 mod connections;
+mod entrance;
 mod error_response;
 mod middleware;
+mod tls;
+mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +26,11 @@ use tower_http::services::ServeDir;
 
 use crate::config::{Cors, Limits};
 
-pub(crate) use connections::serve;
+pub(crate) use caller::Proxies;
+pub(crate) use connections::Door;
+pub(crate) use entrance::Entrance;
+pub(crate) use tls::Tls;
+pub use tls::TlsError;
 
 /// What the routes are made of.
 pub(crate) struct Http {
@@ -33,6 +42,7 @@ pub(crate) struct Http {
     pub(crate) public: PathBuf,
     pub(crate) limits: Limits,
     pub(crate) cors: Cors,
+    pub(crate) entrance: Entrance,
 }
 
 pub(crate) fn router(http: Http) -> Router {
@@ -48,11 +58,12 @@ pub(crate) fn router(http: Http) -> Router {
         .merge(openapi)
         .fallback_service(ServeDir::new(http.public).fallback(get(error_response::not_found)))
         .layer(layer::from_fn_with_state(limit, middleware::time_limit))
-        .layer(layer::from_fn_with_state(http.limits.url_bytes, middleware::url_limit));
+        .layer(layer::from_fn_with_state((http.limits.url_bytes, http.limits.header_bytes), entrance::head_limits));
     let for_all = routes.clone();
     routes
         .layer(cors(&http.cors))
         .layer(layer::from_fn_with_state(for_all, middleware::plain_options))
+        .layer(layer::from_fn_with_state(Arc::new(http.entrance), entrance::enter))
         .layer(CatchPanicLayer::custom(error_response::panicked))
         .layer(layer::from_fn(middleware::log))
 }
@@ -63,12 +74,13 @@ async fn introduction(State(authenticator): State<Arc<Authenticator>>) -> Json<s
 }
 
 /// What is served while the database cannot be reached at the start.
-pub(crate) fn waiting_router(settings: &Cors) -> Router {
+pub(crate) fn waiting_router(settings: &Cors, entrance: Entrance) -> Router {
     Router::new()
         .route("/healthz", get(alive))
         .route("/readyz", get(async || not_ready()))
         .fallback(error_response::no_database)
         .layer(cors(settings))
+        .layer(layer::from_fn_with_state(Arc::new(entrance), entrance::enter))
         .layer(layer::from_fn(middleware::log))
 }
 

@@ -1,7 +1,7 @@
 //! The whole program through its HTTP door, on every engine.
 //!
 //! [`attacker`] looks for ways around; [`cases`] plays the files of `tests/cases`; [`geo`] asks for GeoJSON; [`harness`] makes the worlds that
-//! they and all other tests ask; [`oracle`] compares the engines on random input; [`rules`] holds what ARCHITECTURE.md
+//! they and all other tests ask; [`http`] is about the server itself; [`oracle`] compares the engines on random input; [`rules`] holds what ARCHITECTURE.md
 //! promises; [`schema`] plays the files of `tests/stories`: migrations with rows and requests between them.
 
 mod attacker;
@@ -12,6 +12,7 @@ mod crash;
 mod describe;
 mod geo;
 mod harness;
+mod http;
 mod injection;
 mod live;
 mod oracle;

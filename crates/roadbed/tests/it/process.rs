@@ -140,6 +140,11 @@ impl Program {
         assert!(told.expect("there is a `kill`").success());
     }
 
+    /// Of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("it is ours")
     }

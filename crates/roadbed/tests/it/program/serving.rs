@@ -290,7 +290,6 @@ fn garbage_on_the_wire_is_answered_or_cut_off_and_others_are_served() {
         format!("{head}Transfer-Encoding: identity, chunked, chunked\r\n\r\n0\r\n\r\n"),
         "GET /rest/v1/notes HTTP/1.1\r\nHost: x\r\nX y: 1\r\n\r\n".to_owned(),
         "GET /rest/v1/notes HTTP/1.1\r\nHost: x\r\n folded: 1\r\n\r\n".to_owned(),
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
     ];
     for request in &requests {
         let answer = exchange(&program, &[request.as_bytes()]);
