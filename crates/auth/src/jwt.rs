@@ -13,17 +13,14 @@ use crate::settings::AuthSettings;
 /// How far clocks may differ, in seconds; PostgREST's value.
 const SKEW: i64 = 30;
 
-/// The algorithms that keys are for.
-const ALGORITHMS: [Algorithm; 3] = [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256];
-
 /// The keys that verify tokens.
 #[derive(Default)]
 pub(crate) struct KeyRing(Vec<VerifyingKey>);
 
 struct VerifyingKey {
     id: Option<String>,
-    /// The only algorithm that the key says it is for.
-    algorithm: Option<String>,
+    /// The only algorithm that the key is for.
+    algorithm: Algorithm,
     key: DecodingKey,
 }
 
@@ -77,7 +74,8 @@ impl KeyRing {
         if bytes.len() < 32 {
             return Err(KeyError::ShortSecret { bytes: bytes.len() });
         }
-        self.0.push(VerifyingKey { id: None, algorithm: None, key: DecodingKey::from_secret(&bytes) });
+        let key = DecodingKey::from_secret(&bytes);
+        self.0.push(VerifyingKey { id: None, algorithm: Algorithm::HS256, key });
         Ok(())
     }
 
@@ -88,14 +86,16 @@ impl KeyRing {
                 .or_else(|_| serde_json::from_str::<Jwk>(text).map(|key| JwkSet { keys: vec![key] }))
                 .map_err(|error| form(error.to_string()))?;
             for key in set.keys.iter().filter(|key| is_for_signatures(key)) {
-                self.0.push(verifying_key(key).map_err(|error| form(error.to_string()))?);
+                self.0.push(verifying_key(key).map_err(form)?);
             }
             return Ok(());
         }
         let key = DecodingKey::from_rsa_pem(text.as_bytes())
             .or_else(|_| DecodingKey::from_ec_pem(text.as_bytes()))
+            .or_else(|_| DecodingKey::from_ed_pem(text.as_bytes()))
             .map_err(|error| form(error.to_string()))?;
-        self.0.push(VerifyingKey { id: None, algorithm: None, key });
+        let algorithm = usual_algorithm(&key).ok_or_else(|| form("its curve is not known".to_owned()))?;
+        self.0.push(VerifyingKey { id: None, algorithm, key });
         Ok(())
     }
 
@@ -121,13 +121,10 @@ impl KeyRing {
 
     /// The keys for the token's algorithm; a key that has an id is meant only by that id.
     fn candidates<'a>(&'a self, header: &'a Header) -> impl Iterator<Item = &'a VerifyingKey> {
-        let algorithm = format!("{:?}", header.alg);
         let named = |key: &VerifyingKey| header.kid.is_none() || key.id.is_none() || key.id == header.kid;
         self.0.iter().filter(move |key| {
-            ALGORITHMS.contains(&header.alg)
-                && key.key.family() == header.alg.family()
-                && key.algorithm.as_ref().is_none_or(|only| *only == algorithm)
-                && named(key)
+            // A key's algorithm is always one of its family.
+            key.algorithm == header.alg && named(key)
         })
     }
 }
@@ -151,9 +148,47 @@ fn header(token: &[u8]) -> Result<Header, AuthError> {
     jsonwebtoken::decode_header(token).map_err(|_| AuthError::Header)
 }
 
-fn verifying_key(jwk: &Jwk) -> Result<VerifyingKey, jsonwebtoken::errors::Error> {
-    let algorithm = jwk.common.key_algorithm.map(|algorithm| algorithm.to_string());
-    Ok(VerifyingKey { id: jwk.common.key_id.clone(), algorithm, key: DecodingKey::from_jwk(jwk)? })
+/// The key of `jwk`, for the algorithm that it names, or else for the one that keys of its kind are for.
+fn verifying_key(jwk: &Jwk) -> Result<VerifyingKey, String> {
+    let key = DecodingKey::from_jwk(jwk).map_err(|error| error.to_string())?;
+    let usual = usual_algorithm(&key).ok_or("its curve is not known")?;
+    let algorithm = match jwk.common.key_algorithm {
+        None => usual,
+        Some(named) => named.to_string().parse().map_err(|_| format!("no signature is made by `{named}`"))?,
+    };
+    let fits = match algorithm.family() {
+        // RFC 7518, section 3.2: at least as long as the hash.
+        AlgorithmFamily::Hmac => key.try_get_as_bytes().is_ok_and(|secret| secret.len() >= hash_bytes(algorithm)),
+        AlgorithmFamily::Rsa => key.family() == AlgorithmFamily::Rsa,
+        AlgorithmFamily::Ec | AlgorithmFamily::Ed => algorithm == usual,
+    };
+    if !fits || key.family() != algorithm.family() {
+        return Err(format!("its algorithm `{algorithm:?}` does not go with its kind or length"));
+    }
+    Ok(VerifyingKey { id: jwk.common.key_id.clone(), algorithm, key })
+}
+
+/// What a key is for that does not say so; on curves there is no other.
+fn usual_algorithm(key: &DecodingKey) -> Option<Algorithm> {
+    match key.family() {
+        AlgorithmFamily::Hmac => Some(Algorithm::HS256),
+        AlgorithmFamily::Rsa => Some(Algorithm::RS256),
+        AlgorithmFamily::Ed => Some(Algorithm::EdDSA),
+        // A point of the curve, uncompressed: a byte and its two coordinates.
+        AlgorithmFamily::Ec => match key.try_get_as_bytes().ok()?.len() {
+            65 => Some(Algorithm::ES256),
+            97 => Some(Algorithm::ES384),
+            _ => None,
+        },
+    }
+}
+
+fn hash_bytes(algorithm: Algorithm) -> usize {
+    match algorithm {
+        Algorithm::HS512 => 64,
+        Algorithm::HS384 => 48,
+        _ => 32,
+    }
 }
 
 /// RFC 7517, section 4.2: a key may be for encryption alone.

@@ -4,6 +4,8 @@ mod api_keys;
 mod error;
 mod jwks;
 mod jwt;
+mod kept_tokens;
+mod role_claim;
 mod settings;
 
 use std::time::Duration;
@@ -19,9 +21,11 @@ use tokio::sync::Mutex;
 pub use api_keys::{ApiKeys, Holder};
 pub use error::{AuthError, KeyError};
 pub use jwt::issue;
-pub use settings::{AuthSettings, RoleClaim};
+pub use role_claim::RoleClaim;
+pub use settings::AuthSettings;
 
 use jwt::KeyRing;
+use kept_tokens::KeptTokens;
 
 /// The least time between two fetches that tokens with unknown keys cause.
 const FETCH_PAUSE: Duration = Duration::from_secs(10);
@@ -29,7 +33,7 @@ const FETCH_PAUSE: Duration = Duration::from_secs(10);
 /// Makes sessions out of requests' headers.
 #[derive(Debug)]
 pub struct Authenticator {
-    keys: ArcSwap<KeyRing>,
+    keys: ArcSwap<Keys>,
     api_keys: Option<ApiKeys>,
     settings: AuthSettings,
     clock: Clock,
@@ -37,11 +41,24 @@ pub struct Authenticator {
     fetched: Mutex<Option<i64>>,
 }
 
+/// Keys, and the tokens that they have verified.
+#[derive(Debug)]
+struct Keys {
+    ring: KeyRing,
+    verified: KeptTokens,
+}
+
+impl Keys {
+    fn new(ring: KeyRing, settings: &AuthSettings) -> Self {
+        Self { ring, verified: KeptTokens::new(settings.kept_tokens) }
+    }
+}
+
 impl Authenticator {
     /// # Errors
     /// When a key cannot be read. Keys behind a URL come with the first [`Authenticator::refresh`].
     pub fn new(settings: AuthSettings, clock: Clock) -> Result<Self, KeyError> {
-        let keys = ArcSwap::from_pointee(KeyRing::local(&settings)?);
+        let keys = ArcSwap::from_pointee(Keys::new(KeyRing::local(&settings)?, &settings));
         // A JSON Web Key in the secret's place may be a public one, from which anybody could derive the keys.
         let secret =
             settings.secret.as_ref().map(|secret| secret.expose_secret()).filter(|text| !jwt::is_json_key(text));
@@ -76,7 +93,7 @@ impl Authenticator {
         let mut fetched = self.fetched.lock().await;
         let pause = i64::try_from(FETCH_PAUSE.as_secs()).unwrap_or(i64::MAX);
         let is_early = fetched.is_some_and(|last| self.clock.unix_seconds() < last.saturating_add(pause));
-        if is_early || !self.keys.load().misses_key_of(token) {
+        if is_early || !self.keys.load().ring.misses_key_of(token) {
             return;
         }
         if let Err(error) = self.fetch().await {
@@ -107,15 +124,34 @@ impl Authenticator {
                 None => Err(AuthError::UnknownApiKey),
             };
         }
-        let mut claims = self.keys.load().verify(token)?;
-        jwt::check_times(&claims, self.clock.unix_seconds())?;
-        jwt::check_audience(&claims, self.settings.audience.as_deref())?;
-        let role = match self.settings.role_claim.find(&claims) {
+        let keys = self.keys.load();
+        let name = keys.verified.name_of(token);
+        if let Some(session) = name.as_ref().and_then(|name| keys.verified.find(name)) {
+            self.check(&session.claims.map)?;
+            return Ok(session);
+        }
+        let mut claims = keys.ring.verify(token)?;
+        self.check(&claims)?;
+        let all = Json::Object(std::mem::take(&mut claims));
+        let role = match self.settings.role_claim.find(&all) {
             Some(role) => role,
             None => self.settings.anonymous_role.clone().ok_or(AuthError::TokenRequired)?,
         };
+        if let Json::Object(all) = all {
+            claims = all;
+        }
         claims.insert("role".into(), Json::String(role.clone()));
-        Ok(Session::new(role, claims))
+        let session = Session::new(role, claims);
+        if let Some(name) = name {
+            keys.verified.keep(name, session.clone());
+        }
+        Ok(session)
+    }
+
+    /// What must hold each time that a token comes.
+    fn check(&self, claims: &Map<String, Json>) -> Result<(), AuthError> {
+        jwt::check_times(claims, self.clock.unix_seconds())?;
+        jwt::check_audience(claims, self.settings.audience.as_deref())
     }
 
     fn anonymous(&self) -> Result<Session, AuthError> {
@@ -136,7 +172,8 @@ impl Authenticator {
     async fn fetch(&self) -> Result<(), KeyError> {
         let Some(url) = &self.settings.jwks_url else { return Ok(()) };
         let fetched = jwks::fetch(url).await?;
-        self.keys.store(KeyRing::local(&self.settings)?.with(&fetched).into());
+        let ring = KeyRing::local(&self.settings)?.with(&fetched);
+        self.keys.store(Keys::new(ring, &self.settings).into());
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use roadbed_plan::Clock;
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 
-use super::{ApiKeys, AuthError, AuthSettings, Authenticator, RoleClaim, issue};
+use super::{ApiKeys, AuthError, AuthSettings, Authenticator, issue};
 
 const SECRET: &str = "a secret of at least thirty-two bytes";
 const NOW: i64 = 1_700_000_000;
@@ -109,18 +109,6 @@ fn a_bearer_token_goes_before_the_api_key() {
 }
 
 #[test]
-fn role_claims_are_paths() {
-    let claims = json!({"a": {"b c": ["x", "editor"]}, "role": "r"});
-    let find = |path: &str| RoleClaim::parse(path).unwrap().find(claims.as_object().unwrap());
-    assert_eq!(find(".role").as_deref(), Some("r"));
-    assert_eq!(find(".a.\"b c\"[1]").as_deref(), Some("editor"));
-    assert_eq!(find("$.a['b c'][1]").as_deref(), Some("editor"));
-    assert_eq!(find(".nothing"), None);
-    assert!(RoleClaim::parse("role").is_err());
-    assert!(RoleClaim::parse("").is_err());
-}
-
-#[test]
 fn a_short_secret_is_refused() {
     let settings = AuthSettings { secret: Some(SecretString::from("short")), ..AuthSettings::default() };
     let error = Authenticator::new(settings, Clock::System).unwrap_err();
@@ -149,4 +137,58 @@ fn the_publishable_key_is_worth_no_more_than_coming_without_a_token() {
         let session = authenticator.session(&headers("apikey", derived.publishable()));
         assert_eq!(session.ok().map(|session| session.role.to_string()), anonymous_role);
     }
+}
+
+fn jwk(fields: &Json) -> Result<Authenticator, crate::KeyError> {
+    let secret = Some(SecretString::from(fields.to_string()));
+    Authenticator::new(AuthSettings { secret, ..AuthSettings::default() }, Clock::manual(NOW))
+}
+
+#[test]
+fn a_key_is_for_the_algorithm_that_it_names_and_no_other() {
+    use base64::Engine as _;
+    let secret = [7; 64];
+    let encoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(secret);
+    let signed = |algorithm| {
+        let key = EncodingKey::from_secret(&secret);
+        let token = jsonwebtoken::encode(&Header::new(algorithm), &json!({"role": "editor"}), &key).unwrap();
+        headers("authorization", &format!("Bearer {token}"))
+    };
+    let algorithms = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
+    for named in algorithms {
+        let authenticator = jwk(&json!({"kty": "oct", "k": encoded, "alg": format!("{named:?}")})).unwrap();
+        for used in algorithms {
+            let role = authenticator.session(&signed(used)).map(|session| session.role.to_string());
+            let expected = if used == named { Ok("editor".to_owned()) } else { Err(AuthError::NoKey) };
+            assert_eq!(role, expected, "{used:?} by a key for {named:?}");
+        }
+    }
+    for (alg, k) in [("HS512", &encoded[..43]), ("HS384", &encoded[..43]), ("RS256", &encoded), ("ES256", &encoded)] {
+        let refused = jwk(&json!({"kty": "oct", "k": k, "alg": alg})).unwrap_err().to_string();
+        assert!(refused.contains(alg), "{refused}");
+    }
+}
+
+#[test]
+fn verified_tokens_are_kept_and_their_times_are_not() {
+    let clock = Clock::manual(NOW);
+    let secret = || Some(SecretString::from(SECRET));
+    let settings = AuthSettings { secret: secret(), kept_tokens: 2, ..AuthSettings::default() };
+    let authenticator = Authenticator::new(settings, clock.clone()).unwrap();
+    let of = |role: &str| headers("authorization", &format!("Bearer {}", token(&json!({"role": role, "exp": NOW}))));
+    let tokens = ["a", "b", "c"].map(of);
+    let claims = |headers: &HeaderMap| authenticator.session(headers).map(|session| session.claims);
+    let first = claims(&tokens[0]).unwrap();
+    assert!(std::sync::Arc::ptr_eq(&first, &claims(&tokens[0]).unwrap()), "the same session is given again");
+    claims(&tokens[1]).unwrap();
+    claims(&tokens[2]).unwrap();
+    assert!(!std::sync::Arc::ptr_eq(&first, &claims(&tokens[0]).unwrap()), "two others have taken its place");
+    clock.advance(31);
+    for headers in &tokens {
+        assert_eq!(claims(headers).unwrap_err(), AuthError::Expired);
+    }
+    let none = AuthSettings { secret: secret(), kept_tokens: 0, ..AuthSettings::default() };
+    let authenticator = Authenticator::new(none, Clock::manual(NOW)).unwrap();
+    let (one, other) = (authenticator.session(&tokens[0]).unwrap(), authenticator.session(&tokens[0]).unwrap());
+    assert!(!std::sync::Arc::ptr_eq(&one.claims, &other.claims), "nothing is kept");
 }

@@ -119,6 +119,7 @@ fn auth_settings(settings: &Settings) -> Result<AuthSettings, StartError> {
         key_file: settings.jwt.key_file.as_ref().map(|file| settings.folder.join(file)),
         jwks_url: settings.jwt.jwks_url.clone(),
         audience: settings.jwt.aud.clone(),
+        kept_tokens: settings.jwt.cache_max_entries,
         role_claim: RoleClaim::parse(&settings.jwt.role_claim_key).map_err(StartError::RoleClaim)?,
         anonymous_role: Some(settings.rest.anon_role.clone()).filter(|role| !role.is_empty()),
     })
@@ -134,7 +135,7 @@ pub(crate) fn session_as(settings: &Settings, who: &str) -> miette::Result<Sessi
     if who.starts_with('{') {
         let mut claims: Map<String, Json> =
             serde_json::from_str(who).map_err(|error| miette::miette!("the claims are not JSON: {error}"))?;
-        let role = auth.role_claim.find(&claims).or(auth.anonymous_role);
+        let role = auth.role_claim.find(&Json::Object(claims.clone())).or(auth.anonymous_role);
         let role = role.ok_or_else(|| miette::miette!("the claims name no `role`, and nobody may be anonymous"))?;
         claims.insert("role".into(), Json::String(role.clone()));
         return Ok(Session::new(role, claims));

@@ -121,6 +121,8 @@ pub struct Jwt {
     pub jwks_url: Option<String>,
     pub aud: Option<String>,
     pub role_claim_key: String,
+    /// Verified tokens that are kept.
+    pub cache_max_entries: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]

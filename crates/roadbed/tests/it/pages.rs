@@ -12,6 +12,11 @@ const BEFORE_SETTINGS: &str = "# Settings\n
 Defaults, then `roadbed.toml` in the folder, then variables, then the flags `--database` and `--listen`: what comes later
 wins. An unknown setting or a wrong value is refused at start, with its place and the nearest right name.\n
 The sections `[rest]` and `[jwt]` take what PostgREST's configuration has, under its names less the `db-`.\n
+`jwt.role-claim-key` may select with filters, wildcards, slices and functions (`$.roles[?search(@, '^app-')]`); the first text that
+it leads to is the role. PostgREST's paths from before its version 16 are read as well (`.roles[?(@ ^== \"app-\")]`, with `==`,
+`!=`, `^==`, `==^` and `*==`). A key is for one algorithm: the one that it names (HS, RS, PS with 256, 384 or 512; ES256, ES384;
+EdDSA), else HS256, RS256, or that of its curve. Tokens that were verified are kept, by their hash, until other keys come; their
+times are tested each time.\n
 A pre-request function takes no arguments and runs as the caller. What it raises refuses the request; what it sets in
 `response.status` and `response.headers` goes into the answer. SQLite has none, so the setting is refused at start there.\n
 | setting | variable | default | meaning |

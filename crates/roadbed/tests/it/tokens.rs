@@ -367,3 +367,49 @@ fn a_token_without_a_role_is_anonymous_where_somebody_may_be() {
         world.end().await;
     });
 }
+
+/// A world whose only public key is this text.
+async fn world_with_key(text: &str) -> World {
+    let file = tempfile::NamedTempFile::new().expect("there is room for a file");
+    std::fs::write(file.path(), text).expect("files can be written");
+    world(On::Sqlite, &format!("[jwt]\nkey-file = '{}'\n", file.path().display())).await.0
+}
+
+#[tokio::test]
+async fn a_key_verifies_the_algorithm_that_it_names_and_no_other() {
+    use Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
+    let all = [RS256, RS384, RS512, PS256, PS384, PS512];
+    for named in all {
+        let [pair, _] = rsa();
+        let pair = Pair { algorithm: named, ..pair };
+        let text = serde_json::to_string(&pair.jwk(None)).expect("keys are JSON");
+        let world = world_with_key(&text).await;
+        for used in all {
+            let token = encode(&Header::new(used), &user(), &pair.private).expect("it can be signed");
+            match used == named {
+                true => holds(&world, &token, &format!("{used:?}")).await,
+                false => fails(&world, &token, NO_KEY, &format!("{used:?} by a key for {named:?}")).await,
+            }
+        }
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_curve_has_one_algorithm() {
+    let pairs = [pair!(ES384, from_ec_pem, "p384"), pair!(EdDSA, from_ed_pem, "ed25519")];
+    let [es256, _] = ec();
+    for pair in pairs {
+        let jwk = serde_json::to_string(&pair.jwk(Some("this"))).expect("keys are JSON");
+        let mut unnamed = pair.jwk(None);
+        unnamed.common.key_algorithm = None;
+        let unnamed = serde_json::to_string(&unnamed).expect("keys are JSON");
+        for text in [pair.public, &jwk, &unnamed] {
+            let world = world_with_key(text).await;
+            holds(&world, &pair.token(Some("this"), &user()), text).await;
+            fails(&world, &es256.token(Some("this"), &user()), NO_KEY, "another curve").await;
+            confused(&world, &pair, text, text).await;
+            world.end().await;
+        }
+    }
+}
