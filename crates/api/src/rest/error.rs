@@ -67,6 +67,9 @@ pub enum RestError {
     /// A PUT whose URL has a limit or offset.
     #[error("a limit does not go with PUT")]
     PutLimit,
+    /// An update or delete of so many rows, which an order would have to choose.
+    #[error("a limit of an update or delete needs an order")]
+    LimitWithoutOrder,
     /// A PUT wrote none or several rows.
     #[error("the rows have another key than the URL")]
     PutKey,
@@ -289,6 +292,10 @@ fn answer(error: &RestError, caller: Caller) -> Answer {
         | RestError::ConditionalPost => safe::answer(error),
         RestError::Step { step, error } => Answer { step: Some(*step), ..answer(error, caller) },
         RestError::At { place, error } => Answer { place: Some(place.clone()), ..answer(error, caller) },
+        RestError::LimitWithoutOrder => {
+            let message = "A 'limit' was applied without an explicit 'order'";
+            Answer::new(S::BAD_REQUEST, "PGRST109", message).hint("Apply an 'order' using unique column(s)".to_owned())
+        }
         RestError::PutLimit => {
             let message = "limit/offset querystring parameters are not allowed for PUT";
             Answer::new(S::BAD_REQUEST, "PGRST114", message)

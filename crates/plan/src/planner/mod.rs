@@ -12,6 +12,7 @@ mod explain;
 mod faults;
 mod generated;
 mod nesting;
+mod portion;
 mod procedures;
 mod reach;
 mod resolve;

@@ -3,7 +3,9 @@
 use crate::error::{DatabaseError, PlanError};
 use crate::expr::{Expr, SourceId};
 use crate::plan::{Cell, ConflictPlan, DeletePlan, InsertPlan, Node, ReturningPlan, RowCheck, RowSource, UpdatePlan};
-use crate::query::{Conflict, Delete, Filter, Insert, Operand, Operator, Resolution, Returning, Selection, Update};
+use crate::query::{
+    Conflict, Delete, Filter, Insert, Operand, Operator, Resolution, Returning, RowsWanted, Selection, Update,
+};
 use crate::schema::{Column, ColumnId, PolicyCommand, Privilege, Relation};
 use crate::value;
 
@@ -138,8 +140,13 @@ impl<'a> Planner<'a> {
 
         self.needs.add(relation, Privilege::Update, ids.clone());
         let returning = self.returning(relation, &update.returning)?;
-        let reads = !update.filter.is_empty() || reads_rows(&returning);
-        let condition = self.written_rows(relation, &update.filter, PolicyCommand::Update, (reads, &returning))?;
+        refuse_most_of_groups(&returning, update.rows_wanted)?;
+        let reads = !update.filter.is_empty() || update.portion.is_some() || reads_rows(&returning);
+        let mut condition = self.written_rows(relation, &update.filter, PolicyCommand::Update, (reads, &returning))?;
+        if let Some(portion) = &update.portion {
+            let among = self.in_portion(relation, &update.filter, portion, &update.returning)?;
+            condition = Expr::all(condition.into_iter().chain([among]).collect());
+        }
         let mut checks = self.row_checks(relation, PolicyCommand::Update, false)?;
         checks.extend(self.reading_checks(relation, reads)?);
         if ids.is_empty() {
@@ -169,8 +176,13 @@ impl<'a> Planner<'a> {
         self.refuse_view(relation, "delete from");
         self.needs.add(relation, Privilege::Delete, Vec::new());
         let returning = self.returning(relation, &delete.returning)?;
-        let reads = !delete.filter.is_empty() || reads_rows(&returning);
-        let condition = self.written_rows(relation, &delete.filter, PolicyCommand::Delete, (reads, &returning))?;
+        refuse_most_of_groups(&returning, delete.rows_wanted)?;
+        let reads = !delete.filter.is_empty() || delete.portion.is_some() || reads_rows(&returning);
+        let mut condition = self.written_rows(relation, &delete.filter, PolicyCommand::Delete, (reads, &returning))?;
+        if let Some(portion) = &delete.portion {
+            let among = self.in_portion(relation, &delete.filter, portion, &delete.returning)?;
+            condition = Expr::all(condition.into_iter().chain([among]).collect());
+        }
         Ok(DeletePlan {
             relation: relation.id,
             condition,
@@ -231,11 +243,13 @@ impl<'a> Planner<'a> {
                 let slot = self.needs.add(relation, Privilege::Select, Vec::new());
                 self.check_aggregates(selection)?;
                 let node = self.unfiltered_node(place, selection, 0)?;
-                if node.grouped {
-                    let what = "Aggregates are not implemented for the rows of a write.";
-                    return Err(PlanError::NotImplemented { what });
+                self.check_grouping(place, &node, selection, 0)?;
+                let mut read = self.columns_read(place, &node, &[]);
+                if node.grouped && read.is_empty() {
+                    // To count rows is to read them, whole.
+                    read = relation.columns.iter().map(|column| column.id).collect();
                 }
-                self.needs.extend(slot, self.columns_read(place, &node, &[]));
+                self.needs.extend(slot, read);
                 Ok(ReturningPlan::Rows(node))
             }
         }
@@ -257,6 +271,17 @@ impl<'a> Planner<'a> {
         }
         let error = DatabaseError::new("55000", format!("cannot {verb} view \"{}\"", relation.name));
         self.faults.keep(Told::Rewriting, error.hint("Write to the tables that the view reads."));
+    }
+}
+
+/// How many rows were written is not told by the number of their groups.
+fn refuse_most_of_groups(returning: &ReturningPlan, wanted: RowsWanted) -> Result<(), PlanError> {
+    match (returning, wanted) {
+        (ReturningPlan::Rows(node), RowsWanted::AtMost(_)) if node.grouped => {
+            let what = "`max-affected` does not go with aggregates of the written rows.";
+            Err(PlanError::NotImplemented { what })
+        }
+        (ReturningPlan::Rows(_) | ReturningPlan::Nothing | ReturningPlan::Key(_), _) => Ok(()),
     }
 }
 

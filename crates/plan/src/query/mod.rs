@@ -259,6 +259,7 @@ pub struct Update {
     pub row: Rows,
     pub missing_default: bool,
     pub filter: Vec<Filter>,
+    pub portion: Option<Portion>,
     pub returning: Returning,
     pub count: Option<Count>,
     pub rows_wanted: RowsWanted,
@@ -268,9 +269,18 @@ pub struct Update {
 pub struct Delete {
     pub target: Target,
     pub filter: Vec<Filter>,
+    pub portion: Option<Portion>,
     pub returning: Returning,
     pub count: Option<Count>,
     pub rows_wanted: RowsWanted,
+}
+
+/// Which of the rows that the filters leave are written, by their order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Portion {
+    pub order: Vec<OrderTerm>,
+    pub limit: Option<u64>,
+    pub offset: u64,
 }
 
 /// What a write answers.

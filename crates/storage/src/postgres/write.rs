@@ -272,8 +272,8 @@ impl<'s> Writer<'s> {
             ReturningPlan::Rows(node) => {
                 let mut read = Vec::new();
                 columns_read(node, node.source, &mut read);
-                if has_whole_row(node) {
-                    // A row as an argument has all of its columns, in their order.
+                if has_whole_row(node) || (node.grouped && read.is_empty()) {
+                    // A row as an argument has all of its columns, in their order; and who counts rows reads all of them.
                     read = self.relation.columns.iter().map(|column| column.id).collect();
                 }
                 let columns: Vec<&Column> = read.iter().map(|id| self.relation.column_by_id(*id)).collect();

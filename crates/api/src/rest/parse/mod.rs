@@ -18,6 +18,7 @@ use axum::body::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use roadbed_plan::PlanError;
+use roadbed_plan::query::Portion;
 use roadbed_plan::query::{
     Conflict, Delete, Filter, Insert, OrderTerm, Query, Read, Resolution, Returning, Rows, RowsWanted, SelectItem,
     Selection, Target, Update,
@@ -232,16 +233,41 @@ impl Asked {
                 let columns = self.columns.clone();
                 let row = content.read(columns, body::row)?;
                 let missing_default = reply.preferences.missing == Some(Missing::Default);
-                let (selection, filter) = self.selection(page)?;
+                let (selection, filter, portion) = self.written(page)?;
                 let returning = returning(reply, selection);
-                Ok(Query::Update(Update { target, row, missing_default, filter, returning, count, rows_wanted }))
+                Ok(Query::Update(Update {
+                    target,
+                    row,
+                    missing_default,
+                    filter,
+                    portion,
+                    returning,
+                    count,
+                    rows_wanted,
+                }))
             }
             Verb::Delete => {
-                let (selection, filter) = self.selection(page)?;
+                let (selection, filter, portion) = self.written(page)?;
                 let returning = returning(reply, selection);
-                Ok(Query::Delete(Delete { target, filter, returning, count, rows_wanted }))
+                Ok(Query::Delete(Delete { target, filter, portion, returning, count, rows_wanted }))
             }
         }
+    }
+
+    /// What an update or delete selects of the rows that it writes, the filters of these, and which of them it writes:
+    /// its limit is one of the rows to write, not of those to answer.
+    fn written(self, page: Page) -> Result<(Selection, Vec<Filter>, Option<Portion>), RestError> {
+        let (mut selection, filter) = self.selection(page)?;
+        let Page { limit, offset } = page;
+        (selection.limit, selection.offset) = (None, 0);
+        if limit.is_none() && offset == 0 {
+            return Ok((selection, filter, None));
+        }
+        if selection.order.is_empty() {
+            return Err(RestError::LimitWithoutOrder);
+        }
+        let order = selection.order.clone();
+        Ok((selection, filter, Some(Portion { order, limit, offset })))
     }
 
     fn insert(mut self, target: Target, page: Page, reply: &Reply, content: Content<'_>) -> Result<Query, RestError> {

@@ -122,6 +122,7 @@ fn rows_are_updated_and_deleted() {
             row: rows(r#"{"extra":{"b":1,"a":[true]}}"#, "extra"),
             missing_default: false,
             filter: vec![equals("name", "a")],
+            portion: None,
             returning: Returning::Rows(wanted),
             count: None,
             rows_wanted: RowsWanted::Any,
@@ -142,6 +143,7 @@ fn rows_are_updated_and_deleted() {
         let delete = Delete {
             target: target("items"),
             filter: vec![equals("name", "b")],
+            portion: None,
             returning: Returning::Rows(selection("id")),
             count: Some(roadbed_plan::query::Count::Exact),
             rows_wanted: RowsWanted::ExactlyOne,

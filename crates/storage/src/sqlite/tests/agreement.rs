@@ -203,6 +203,7 @@ fn random_write(dice: &mut Dice) -> Query {
         0 => Query::Delete(Delete {
             target: target(table),
             filter: random_filter(dice, table),
+            portion: None,
             returning: no_key(returning),
             count,
             rows_wanted: if dice.roll(6) == 0 { RowsWanted::AtMost(1) } else { RowsWanted::Any },
@@ -212,6 +213,7 @@ fn random_write(dice: &mut Dice) -> Query {
             row: one_object(random_rows(dice, table, 1)),
             missing_default: false,
             filter: random_filter(dice, table),
+            portion: None,
             returning: no_key(returning),
             count,
             rows_wanted: if dice.roll(6) == 0 { RowsWanted::AtMost(1) } else { RowsWanted::Any },
