@@ -4,17 +4,18 @@ use crate::schema::{Grantee, Policy, PolicyCommand, Privilege, Relation, Schema}
 
 use super::authorize::Rights;
 
-/// What one role may do with one table.
+/// What one role may do with one table or function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessRow {
     pub role: String,
     pub schema: String,
+    /// The table's name, or the function's signature.
     pub table: String,
-    /// `select`, `insert`, `update` or `delete`.
+    /// `select`, `insert`, `update`, `delete` or `execute`.
     pub verb: &'static str,
     /// `None`: all.
     pub columns: Option<Vec<String>>,
-    /// Which rows, in words and policies.
+    /// Which rows, in words and policies; of a function, as whom it runs.
     pub policies: String,
 }
 
@@ -44,8 +45,30 @@ pub fn access_table(schema: &Schema, schemas: &[String]) -> Vec<AccessRow> {
                 });
             }
         }
+        rows.extend(functions(schema, schemas, (&role.name, &rights)));
     }
     rows
+}
+
+/// The functions that a role may run; those of triggers are nobody's to call.
+fn functions<'s>(
+    schema: &'s Schema,
+    schemas: &'s [String],
+    (role, rights): (&'s str, &'s Rights<'_>),
+) -> impl Iterator<Item = AccessRow> {
+    let exposed = schema.functions.iter().filter(|function| schemas.contains(&function.schema));
+    let callable = exposed.filter(|function| function.returns.sql_name() != "trigger" && rights.may_execute(function));
+    callable.map(move |function| AccessRow {
+        role: role.to_owned(),
+        schema: function.schema.clone(),
+        table: function.signature(),
+        verb: "execute",
+        columns: None,
+        policies: match function.security_definer {
+            true => format!("SECURITY DEFINER: runs as {}", function.owner),
+            false => "runs as its caller".to_owned(),
+        },
+    })
 }
 
 /// Whether `role` may select from the relation at all.

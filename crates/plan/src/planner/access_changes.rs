@@ -214,6 +214,10 @@ impl Changes<'_> {
             match (old.security_definer, new.security_definer) {
                 (false, true) => self.add(Direction::Widened, &subject, "runs with its owner's rights".into()),
                 (true, false) => self.add(Direction::Narrowed, &subject, "runs with its caller's rights".into()),
+                (true, true) if old.owner != new.owner => {
+                    let text = format!("runs with the rights of {} (was: {})", new.owner, old.owner);
+                    self.add(Direction::Widened, &subject, text);
+                }
                 (true, true) if old.source != new.source || old.body != new.body => {
                     self.add(Direction::Widened, &subject, "does something else, with its owner's rights".into());
                 }
@@ -227,7 +231,8 @@ impl Changes<'_> {
             let line = |default: &crate::schema::DefaultPrivilege| {
                 let place = default.schema.as_ref().map_or_else(String::new, |name| format!(" in {name}"));
                 let Grant { privilege, grantee, .. } = &default.grant;
-                format!("{privilege:?} on new {:?}{place} for {}", default.object, grantee_name(grantee)).to_lowercase()
+                let line = format!("{privilege:?} on new {:?}{place} for {}", default.object, grantee_name(grantee));
+                format!("{}, where {} makes them", line.to_lowercase(), default.owner)
             };
             schema.default_privileges.iter().map(line).collect()
         };
@@ -264,6 +269,14 @@ fn rights_in(schema: &Schema, role: &str, schemas: &[String]) -> RightsByName {
                 let columns = if privilege == Privilege::Delete { None } else { Some(columns.unwrap_or_else(all)) };
                 let right = format!("{verb} {}.{}", relation.schema, relation.name);
                 found.insert(right, columns.map(|names| names.into_iter().collect()));
+            }
+        }
+    }
+    for relation in schema.relations.values().filter(|relation| schemas.contains(&relation.schema)) {
+        for (privilege, verb) in VERBS {
+            let may = |grant: &Grant| grant.grantable && grant.privilege == privilege && rights.holds(&grant.grantee);
+            if relation.grants.iter().any(may) {
+                found.insert(format!("grant-others {verb} on {}.{}", relation.schema, relation.name), None);
             }
         }
     }

@@ -16,7 +16,7 @@ pub(super) struct Access {
 
 #[derive(Debug, Subcommand)]
 enum AccessCommand {
-    /// Role by table by verb by columns, with the policies that apply
+    /// Role by table by verb by columns, with the policies that apply; then the functions that it may run
     Show {
         #[command(flatten)]
         common: Common,

@@ -43,7 +43,7 @@ const fn lint(name: &'static str, level: Level, help: &'static str) -> Lint {
 }
 
 /// All lints, by name.
-pub const LINTS: [Lint; 17] = [
+pub const LINTS: [Lint; 22] = [
     lint(
         "constraint-without-not-valid",
         Level::Warning,
@@ -54,7 +54,23 @@ pub const LINTS: [Lint; 17] = [
         Level::Error,
         "add `set search_path = ''` and write the schema of each name: callers choose their own path otherwise",
     ),
+    lint(
+        "deleted-rows",
+        Level::Error,
+        "every row goes: write which rows are meant, or say so with `-- roadbed: allow deleted-rows`",
+    ),
+    lint(
+        "domain-constraint",
+        Level::Warning,
+        "every column of this type is read under a lock: add it `not valid`, and validate it in a migration of its own",
+    ),
     lint("dropped-column", Level::Error, "its values are lost: say so with `-- roadbed: allow dropped-column`"),
+    lint("dropped-index", Level::Warning, "queries that use it become slow, and writes wait while it goes"),
+    lint(
+        "dropped-not-null",
+        Level::Warning,
+        "clients that rely on a value meet null: they must be able to before rows have it",
+    ),
     lint("dropped-table", Level::Error, "its rows are lost: say so with `-- roadbed: allow dropped-table`"),
     lint(
         "foreign-key-without-index",
@@ -88,6 +104,7 @@ pub const LINTS: [Lint; 17] = [
         Level::Error,
         "write `alter table … enable row level security` and policies, or revoke the grants",
     ),
+    lint("truncated-table", Level::Error, "every row is lost: say so with `-- roadbed: allow truncated-table`"),
     lint(
         "view-without-security-invoker",
         Level::Error,

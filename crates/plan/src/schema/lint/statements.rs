@@ -44,6 +44,22 @@ impl Watch {
             }
             NodeEnum::GrantStmt(stmt) => self.grant(reviewed, stmt),
             NodeEnum::DropStmt(stmt) if stmt.remove_type() == ObjectType::ObjectTable => self.dropped(reviewed),
+            NodeEnum::DropStmt(stmt) if stmt.remove_type() == ObjectType::ObjectIndex => self.dropped_index(reviewed),
+            NodeEnum::TruncateStmt(stmt) => {
+                let ranges = stmt.relations.iter().filter_map(|node| match node.node.as_ref() {
+                    Some(NodeEnum::RangeVar(range)) => Some(range),
+                    _ => None,
+                });
+                for range in ranges {
+                    self.emptied(reviewed, "truncated-table", range);
+                }
+            }
+            NodeEnum::DeleteStmt(stmt) if stmt.where_clause.is_none() && stmt.using_clause.is_empty() => {
+                if let Some(range) = &stmt.relation {
+                    self.emptied(reviewed, "deleted-rows", range);
+                }
+            }
+            NodeEnum::AlterDomainStmt(stmt) => self.domain(reviewed, stmt),
             NodeEnum::RenameStmt(stmt) => self.renamed(reviewed, stmt),
             NodeEnum::IndexStmt(stmt) => {
                 if let Some(table) = self.old_table(reviewed, stmt.relation.as_ref()).filter(|_| !stmt.concurrent) {
@@ -122,6 +138,44 @@ impl Watch {
         }
     }
 
+    fn dropped_index(&mut self, reviewed: &Reviewed<'_>) {
+        for old in
+            reviewed.before.relations.values().filter(|old| self.old.contains(&old.id)).cloned().collect::<Vec<_>>()
+        {
+            let Some(new) = reviewed.after.relations.get(&old.id) else { continue };
+            for index in old.indexes.iter().filter(|index| new.indexes.iter().all(|left| left.name != index.name)) {
+                let message = format!("the index `{}` of `{}` goes", index.name, old.name);
+                self.find(reviewed, "dropped-index", (-1, &index.name), message);
+            }
+        }
+    }
+
+    fn emptied(&mut self, reviewed: &Reviewed<'_>, lint: &'static str, range: &pb::RangeVar) {
+        if let Some(table) = self.old_table(reviewed, Some(range)) {
+            self.find(reviewed, lint, (-1, &table.name), format!("the rows of `{}` are lost", table.name));
+        }
+    }
+
+    /// A check on a type looks at every column of it; where no earlier table has one, there is nothing to look at.
+    fn domain(&mut self, reviewed: &Reviewed<'_>, stmt: &pb::AlterDomainStmt) {
+        let valid = match stmt.def.as_ref().and_then(|node| node.node.as_ref()) {
+            Some(NodeEnum::Constraint(constraint)) => !constraint.skip_validation,
+            _ => false,
+        };
+        // `C` adds a constraint, `O` sets not null.
+        if !(stmt.subtype == "C" && valid || stmt.subtype == "O") {
+            return;
+        }
+        let name = full_name(&stmt.type_name);
+        let last = name.rsplit('.').next().unwrap_or_default();
+        let is_of = |ty: &Type| matches!(ty, Type::Domain(domain) if domain.name == last);
+        let used = reviewed.before.relations.values().filter(|table| self.old.contains(&table.id));
+        let used = used.filter(|table| table.columns.iter().any(|column| is_of(&column.ty)));
+        let Some(table) = used.map(|table| table.name.clone()).next() else { return };
+        let message = format!("every row of `{table}`, which has a column of `{last}`, is looked at under a lock");
+        self.find(reviewed, "domain-constraint", (-1, last), message);
+    }
+
     fn renamed(&mut self, reviewed: &Reviewed<'_>, stmt: &pb::RenameStmt) {
         let Some(table) = self.old_table(reviewed, stmt.relation.as_ref()) else { return };
         match stmt.rename_type() {
@@ -151,6 +205,10 @@ impl Watch {
                 AlterTableType::AtSetNotNull => {
                     let message = format!("every row of `{}` is looked at under a lock", table.name);
                     self.find(reviewed, "set-not-null", (-1, &command.name), message);
+                }
+                AlterTableType::AtDropNotNull => {
+                    let message = format!("`{}.{}` may be null from now on", table.name, command.name);
+                    self.find(reviewed, "dropped-not-null", (-1, &command.name), message);
                 }
                 AlterTableType::AtAddConstraint => {
                     if let Some(NodeEnum::Constraint(constraint)) = definition(command) {

@@ -10,7 +10,16 @@ const START: &str = "create table notes (id int primary key, owner uuid, text te
     alter table notes enable row level security;
     create policy own on notes for select to authenticated using (owner = auth.uid());
     grant select (id, owner, text) on notes to authenticated;
-    create role editor;";
+    create role editor;
+    create role reader;
+    grant reader to authenticated;
+    create view shown with (security_invoker = true) as select id, text from notes;
+    create view owned as select id from notes;
+    create function total() returns int language sql security definer set search_path = '' as $$ select 1 $$;
+    create function plain() returns int language sql as $$ select 1 $$;
+    create function closed() returns int language sql as $$ select 1 $$;
+    revoke execute on function closed() from public, anon, authenticated, service_role;
+    alter default privileges in schema public grant usage on sequences to reader;";
 
 fn git(folder: &Path, arguments: &[&str]) {
     let settings = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "init.defaultBranch=main"];
@@ -60,6 +69,32 @@ fn what_widens_is_told_and_ends_with_1() {
         ("create function one() returns int language sql as $$ select 1 $$;", "+ role anon: may execute public.one()"),
         ("alter default privileges in schema public grant select on tables to anon;", "+ default privileges"),
         ("create table open (id int); grant select on open to anon;", "+ role anon: may select public.open"),
+        ("grant reader to anon;", "+ role anon: is a member of reader"),
+        ("grant update (text) on notes to authenticated;", "+ role authenticated: may update public.notes"),
+        (
+            "grant select on notes to editor with grant option;",
+            "+ role editor: may grant-others select on public.notes",
+        ),
+        ("alter view shown set (security_invoker = false);", "+ view public.shown: reads with its owner's rights"),
+        ("create or replace view owned as select id from notes where id > 1;", "+ view public.owned: shows other rows"),
+        (
+            "create view peek as select secret from notes; grant select on peek to anon;",
+            "+ role anon: may select public.peek",
+        ),
+        ("alter function plain() security definer;", "+ function public.plain(): runs with its owner's rights"),
+        (
+            "create or replace function total() returns int language sql security definer set search_path = '' as $$ select 2 $$;",
+            "+ function public.total(): does something else, with its owner's rights",
+        ),
+        ("grant execute on function closed() to anon;", "+ role anon: may execute public.closed()"),
+        (
+            "alter default privileges in schema public grant execute on functions to editor;",
+            "+ default privileges: execute on new functions in public for editor, where postgres makes them",
+        ),
+        (
+            "revoke reader from authenticated; grant execute on function closed() to editor;",
+            "+ role editor: may execute public.closed()",
+        ),
         ("create type pair as (a int, b int);", "0002_next.sql:1: not looked into, and so counted"),
     ];
     for (migration, line) in widened {
@@ -82,6 +117,17 @@ fn what_narrows_or_changes_nothing_ends_with_0() {
         ),
         ("alter policy own on notes using (owner = auth.uid() and id > 3);", "- table public.notes: policy changed"),
         ("alter table notes force row level security;", "- table public.notes: row security binds the owner"),
+        ("revoke reader from authenticated;", "- role authenticated: is no member of reader any more"),
+        ("revoke select on notes from authenticated;", "- role authenticated: may not select public.notes any more"),
+        ("alter view owned set (security_invoker = true);", "- view public.owned: reads with its caller's rights"),
+        ("alter function total() security invoker;", "- function public.total(): runs with its caller's rights"),
+        ("drop function plain();", "- role anon: may not execute public.plain() any more"),
+        ("revoke execute on function plain() from public;", "- role anon: may not execute public.plain() any more"),
+        (
+            "alter default privileges in schema public revoke usage on sequences from reader;",
+            "- default privileges: no more usage on new sequences in public for reader",
+        ),
+        ("create or replace function plain() returns int language sql as $$ select 2 $$;", "access is the same"),
         ("drop role editor;", "- role editor: role dropped"),
         ("create index on notes (text);", "access is the same"),
         ("create table closed (id int);", "~ role service_role: may select public.closed"),
