@@ -32,3 +32,11 @@ run *arguments:
 # Measure against hand-written handlers on the same drivers
 bench *arguments:
     bench/run {{ arguments }}
+
+# Attack the example with sqlmap on both engines; it takes long: `just attack sqlite`
+attack *arguments:
+    bin/attack {{ arguments }}
+
+# Fuzz one parser, or all: `just fuzz all 60`
+fuzz *arguments:
+    fuzz/run {{ arguments }}
