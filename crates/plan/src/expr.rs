@@ -18,10 +18,12 @@ impl SourceId {
     pub const OLD: Self = Self(u32::MAX - 1);
     /// The variables of a PL/pgSQL body.
     pub const VARIABLES: Self = Self(u32::MAX - 2);
+    /// What functions gave that a body's expression or statement calls before it is carried out.
+    pub const CALLS: Self = Self(u32::MAX - 3);
 
     /// Whether it stands for something outside of any statement.
     pub fn is_outside(self) -> bool {
-        self == Self::ROW || self >= Self::VARIABLES
+        self == Self::ROW || self >= Self::CALLS
     }
 }
 

@@ -22,6 +22,16 @@ pub struct Procedure {
     pub(crate) _authorized: Authorized,
 }
 
+/// A call within a body. What it gives is [`crate::expr::SourceId::CALLS`] to the expression or statement around it, by its place
+/// among the calls: a value as [`Expr::Output`], rows as [`crate::expr::Source::Called`].
+#[derive(Clone, Debug)]
+pub struct NestedCall {
+    /// Its place in [`crate::schema::Schema::functions`].
+    pub function: usize,
+    /// As many as it takes. They may refer to calls before it.
+    pub arguments: Vec<Computed>,
+}
+
 /// A call of a function that is carried out step by step.
 #[derive(Clone, Debug)]
 pub struct FunctionCall {
@@ -96,6 +106,8 @@ impl BuiltIn {
 /// An expression, or why whoever runs it may not.
 #[derive(Clone, Debug)]
 pub struct Computed {
+    /// Made first, in this order.
+    pub calls: Vec<NestedCall>,
     pub expr: Expr,
     pub fault: Option<DatabaseError>,
 }
@@ -200,6 +212,8 @@ pub enum Returned {
 /// A statement within a body.
 #[derive(Clone, Debug)]
 pub struct Query {
+    /// Made first, in this order.
+    pub calls: Vec<NestedCall>,
     pub statement: Statement,
     /// Of a writing statement, over [`crate::expr::SourceId::ROW`].
     pub returning: Vec<SelectOutput>,
@@ -267,6 +281,6 @@ pub enum RaiseOption {
 
 impl Computed {
     pub fn new(expr: Expr) -> Self {
-        Self { expr, fault: None }
+        Self { calls: Vec::new(), expr, fault: None }
     }
 }

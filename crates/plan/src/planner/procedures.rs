@@ -10,7 +10,7 @@ use crate::engine::Capabilities;
 use crate::error::{DatabaseError, PlanError};
 use crate::expr::{Expr, FromItem, Select, SelectOutput, SourceId, Statement, StatementConflict};
 use crate::plan::{Authorized, RowCheck};
-use crate::procedure::{Access, Computed, LoopKind, Procedure, Query, Returned, Step};
+use crate::procedure::{Access, Computed, LoopKind, NestedCall, Procedure, Query, Returned, Step};
 use crate::schema::read_plpgsql::Header;
 use crate::schema::{ColumnId, Function, PolicyCommand, Privilege, Relation, RelationId, Schema, Trigger, Volatility};
 use crate::value::Type;
@@ -53,8 +53,14 @@ pub fn plan_function(schema: &Schema, function: usize, caller: &str) -> Result<P
 
 /// A statement of a migration or seed file as a body's would be, for `role`.
 pub fn plan_statement(schema: &Schema, statement: Statement, role: &str) -> Query {
-    let mut query =
-        Query { statement, returning: Vec::new(), into: None, sets_found: false, access: Access::default() };
+    let mut query = Query {
+        calls: Vec::new(),
+        statement,
+        returning: Vec::new(),
+        into: None,
+        sets_found: false,
+        access: Access::default(),
+    };
     let limits = Limits::default();
     planner(schema, &limits, role).query(&mut query);
     query
@@ -170,6 +176,7 @@ impl Planner<'_> {
     }
 
     fn computed(&self, computed: &mut Computed) {
+        self.calls(&mut computed.calls);
         self.needs.forget();
         self.faults.forget();
         let secured = self.secure(&mut computed.expr).and_then(|()| self.authorize());
@@ -182,7 +189,12 @@ impl Planner<'_> {
         self.secure_stored(expr)
     }
 
+    fn calls(&self, calls: &mut [NestedCall]) {
+        calls.iter_mut().flat_map(|call| &mut call.arguments).for_each(|argument| self.computed(argument));
+    }
+
     fn query(&self, query: &mut Query) {
+        self.calls(&mut query.calls);
         self.needs.forget();
         self.faults.forget();
         let secured = self.statement(query).and_then(|()| self.authorize());

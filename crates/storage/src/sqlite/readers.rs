@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::connect::{Connector, SqliteConnection};
 use super::error::{busy, internal};
+use super::writer::STACK;
 
 /// Reads that one transaction may serve.
 const READS_PER_TRANSACTION: usize = 64;
@@ -41,6 +42,7 @@ impl Readers {
             let (jobs, commits) = (jobs.clone(), Arc::clone(commits));
             let thread = std::thread::Builder::new()
                 .name(format!("sqlite-read-{number}"))
+                .stack_size(STACK)
                 .spawn(move || serve(&connection, &jobs, &commits))
                 .map_err(|error| EngineError::Internal { reason: error.to_string() })?;
             threads.push(thread);

@@ -22,8 +22,8 @@ const WRITES_PER_COMMIT: usize = 512;
 const GROUP_TIME: Duration = Duration::from_millis(10);
 /// The write-ahead log's size at which the checkpointer moves it into the database.
 const CHECKPOINT_BYTES: u64 = 4 << 20;
-/// Triggers fire each other on this thread, as deep as their limit allows.
-const STACK: usize = 64 << 20;
+/// Triggers and functions call each other on a thread of requests, as deep as their limit allows.
+pub(super) const STACK: usize = 64 << 20;
 const CHECKPOINT_PAUSE: Duration = Duration::from_millis(200);
 
 /// What one request writes. It may have to run again when another request of its group took the whole

@@ -158,6 +158,24 @@ impl Resolver<'_> {
         Ok(Call { schema, name, args, arg_names, at })
     }
 
+    /// The function of the schema that a call means, with its arguments in their places.
+    pub(super) fn own_call(&self, call: Call<'_>) -> Read<Option<(Arc<Function>, Vec<Expr>)>> {
+        let types: Vec<Type> = call.args.iter().map(Expr::ty).collect();
+        let candidates = self.candidates(&call);
+        let chosen = match exact(&candidates, &types) {
+            Some(found) => found.clone(),
+            None => match choose(&candidates, &types) {
+                Choice::One(found) => found.clone(),
+                Choice::None => return Err(no_function(&call, &types)),
+                Choice::Ambiguous => return Err(ambiguous_function(&call, &types)),
+            },
+        };
+        match chosen.of {
+            Meaning::BuiltIn(_) => Ok(None),
+            Meaning::Own(function) => Ok(place_arguments(&function, call).map(|args| (function, args))),
+        }
+    }
+
     fn apply(&self, call: Call<'_>) -> Read<Expr> {
         if call.name == "make_interval" && call.schema.is_none() {
             return self.make_interval(&call);

@@ -5,6 +5,7 @@ use pg_query::protobuf::{
 };
 
 use crate::expr::{CommonTable, Expr, FromItem, JoinKind, Select, SelectOutput, SetOperation, Source};
+use crate::schema::FunctionResult;
 use crate::schema::Relation;
 use crate::value::{Type, Value};
 
@@ -208,7 +209,10 @@ impl Resolver<'_> {
             [.., name] => (None, *name),
             [] => return Ok(None),
         };
-        let gives_rows = self.own_functions(schema, name).iter().any(|function| function.returns_set);
+        let gives_rows = self.own_functions(schema, name).iter().any(|function| {
+            let is_no_value = function.result != FunctionResult::Value && self.is_step_call(function);
+            function.returns_set || is_no_value
+        });
         if !gives_rows && name != "generate_series" {
             return Ok(None);
         }
@@ -229,6 +233,14 @@ impl Resolver<'_> {
         let at = At::word(call.location, name.len().max(1));
         if name == "generate_series" {
             return self.series(call, names, at);
+        }
+        if self.may_be_step_call(schema, name)
+            && let Some((function, args)) = self.own_call(self.call_of(call, (schema, name), names, at)?)?
+        {
+            return match self.is_step_call(&function) {
+                true => self.step_rows(&function, args, at),
+                false => self.body_of(&function, args, at),
+            };
         }
         let own = self.own_functions(schema, name);
         let fitting = own.into_iter().find(|function| function.args.len() == call.args.len());

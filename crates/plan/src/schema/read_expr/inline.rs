@@ -13,6 +13,9 @@ use super::{At, ExprError, Read, Resolver};
 impl Resolver<'_> {
     /// What a call with these arguments, in the function's order, gives.
     pub(super) fn inline(&self, function: &Function, args: Vec<Expr>, at: At) -> Read<Expr> {
+        if self.is_step_call(function) {
+            return self.step_value(function, args, at);
+        }
         if function.returns_set {
             let what = format!("`{}`, which gives rows,", function.name);
             return Err(ExprError::unsupported(at, what, format!("write `in (select * from {}(…))`", function.name)));

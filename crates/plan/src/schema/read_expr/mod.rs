@@ -16,6 +16,7 @@ mod patterns;
 mod select;
 mod set_operations;
 mod statements;
+mod step_calls;
 mod subselects;
 mod types;
 mod variables;
@@ -29,6 +30,7 @@ use std::collections::BTreeSet;
 use pg_query::protobuf;
 
 pub(crate) use inline::{is_plain, substitute};
+pub use step_calls::FoundCall;
 pub use variables::Sight;
 
 pub use functions::{AGGREGATES, FUNCTIONS, Kind, OPERATORS, Signature};
@@ -48,6 +50,8 @@ pub struct Resolver<'a> {
     clock: Clock,
     next_source: Cell<u32>,
     inlined: RefCell<BTreeSet<(String, String)>>,
+    /// Calls of functions that nothing stands for, where they can be made before what is read.
+    calls: Option<RefCell<Vec<FoundCall>>>,
 }
 
 /// What an expression's bare names can mean.
@@ -80,7 +84,13 @@ type Read<T> = Result<T, ExprError>;
 
 impl<'a> Resolver<'a> {
     pub fn new(schema: &'a Schema, search_path: &'a [String]) -> Self {
-        Self { schema, search_path, clock: Clock::System, next_source: Cell::new(1), inlined: RefCell::default() }
+        let inlined = RefCell::default();
+        Self { schema, search_path, clock: Clock::System, next_source: Cell::new(1), inlined, calls: None }
+    }
+
+    /// For bodies that are carried out step by step, which can call others of their kind.
+    pub fn of_body(schema: &'a Schema, search_path: &'a [String]) -> Self {
+        Self { calls: Some(RefCell::default()), ..Self::new(schema, search_path) }
     }
 
     /// Reads one expression. A string constant that nothing gives a type stays [`Type::Unknown`].
@@ -215,7 +225,7 @@ impl ExprError {
 }
 
 /// Where in the text something stands.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct At {
     offset: Option<i32>,
     length: usize,

@@ -54,7 +54,7 @@ impl Syntax {
             schema,
             function,
             syntax: self,
-            resolver: Resolver::new(schema, &function.search_path),
+            resolver: Resolver::of_body(schema, &function.search_path),
             scope: Scope::new(&function.name, relation),
         };
         reader.scope.declare_args(&function.args);

@@ -8,8 +8,8 @@ use super::source::{place_of, unquoted};
 use super::syntax::{Datum, Expression};
 use super::{Fault, source};
 use crate::expr::{SelectOutput, Statement};
-use crate::procedure::{Access, Computed, Into, Query, Target};
-use crate::schema::read_expr::{ExprError, Resolver, Sight};
+use crate::procedure::{Access, Computed, Into, NestedCall, Query, Target};
+use crate::schema::read_expr::{ExprError, FoundCall, Resolver, Sight};
 use crate::value::Type;
 
 /// The parser reads an expression as a select of it.
@@ -45,7 +45,8 @@ impl Reader<'_> {
             let (statement, _) = select.map_err(|error| Fault::of(error, place, SELECT.len()))?;
             let Statement::Select(select) = statement else { return Err(Fault::at_start("no expression").span(place)) };
             let ty = Resolver::outputs_of(&select).first().map_or(Type::Unknown, |(_, ty)| ty.clone());
-            return Ok(Computed::new(crate::expr::Expr::Scalar { select: Box::new(select), ty }));
+            let expr = crate::expr::Expr::Scalar { select: Box::new(select), ty };
+            return self.with_calls(expr).map_err(|error| Fault::of(error, place, SELECT.len()));
         }
         let value = match select.target_list.first().and_then(|target| target.node.as_ref()) {
             Some(NodeEnum::ResTarget(target)) => target.val.as_deref(),
@@ -53,7 +54,13 @@ impl Reader<'_> {
         };
         let value = value.ok_or_else(|| Fault::at_start("no expression").span(place))?;
         let expr = read(&self.resolver, value, &self.scope.sight());
-        expr.map(Computed::new).map_err(|error| Fault::of(error, place, SELECT.len()))
+        expr.and_then(|expr| self.with_calls(expr)).map_err(|error| Fault::of(error, place, SELECT.len()))
+    }
+
+    /// The expression with the calls that were found in it.
+    fn with_calls(&self, expr: crate::expr::Expr) -> Result<Computed, ExprError> {
+        let calls = nested(self.resolver.calls_of_expr(&expr)?);
+        Ok(Computed { calls, ..Computed::new(expr) })
     }
 
     fn parse(&self, text: &str, place: (usize, usize)) -> Result<protobuf::Node, Fault> {
@@ -91,7 +98,8 @@ impl Reader<'_> {
                 Some(Into { targets, strict })
             }
         };
-        Ok(Query { statement, returning, into, sets_found: true, access: Access::default() })
+        let calls = nested(self.resolver.calls_of(&statement).map_err(located)?);
+        Ok(Query { calls, statement, returning, into, sets_found: true, access: Access::default() })
     }
 
     /// Where the columns of a row go, and their types.
@@ -245,6 +253,15 @@ impl Reader<'_> {
         }
         Ok(value)
     }
+}
+
+/// Calls as steps know them.
+pub(super) fn nested(calls: Vec<FoundCall>) -> Vec<NestedCall> {
+    let nested = |call: FoundCall| NestedCall {
+        function: call.function,
+        arguments: call.arguments.into_iter().map(Computed::new).collect(),
+    };
+    calls.into_iter().map(nested).collect()
 }
 
 /// What a declaration declares.

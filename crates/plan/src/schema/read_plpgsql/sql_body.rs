@@ -4,6 +4,7 @@ use pg_query::protobuf::{self, node::Node as NodeEnum};
 
 use super::body::{Header, Reading};
 use super::scope::{Scope, variable};
+use super::sql::nested;
 use super::{Fault, sql};
 use crate::expr::{SelectOutput, Statement};
 use crate::procedure::{Access, BuiltIn, Query, Returned, Step};
@@ -30,8 +31,11 @@ impl Statements {
         })?;
         let scope = Scope::new(&function.name, None);
         scope.declare_args(&function.args);
-        let reader =
-            StatementReader { resolver: Resolver::new(schema, &function.search_path), sight: sight_of(header), header };
+        let reader = StatementReader {
+            resolver: Resolver::of_body(schema, &function.search_path),
+            sight: sight_of(header),
+            header,
+        };
         let statements: Vec<(&protobuf::Node, (usize, usize))> =
             parsed.protobuf.stmts.iter().filter_map(|raw| Some((raw.stmt.as_deref()?, self.place(raw)))).collect();
         let mut body = Vec::with_capacity(statements.len() + 1);
@@ -95,7 +99,8 @@ impl StatementReader<'_> {
             (statement, returning) = self.converted((statement, returning)).map_err(located)?;
         }
         let access = Access::default();
-        let query = Box::new(Query { statement, returning, into: None, sets_found: false, access });
+        let calls = nested(self.resolver.calls_of(&statement).map_err(located)?);
+        let query = Box::new(Query { calls, statement, returning, into: None, sets_found: false, access });
         Ok(if gives_rows { Step::ReturnQuery(query) } else { Step::Query(query) })
     }
 

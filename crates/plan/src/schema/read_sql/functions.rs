@@ -65,7 +65,11 @@ impl Fold<'_> {
             clauses.source = self.atomic_source();
         }
         let heading = Heading { args: &header.args, returns: &header.returns, result, row };
-        let body = if is_trigger(&header.returns) { None } else { self.function_body(stmt, &clauses, heading)? };
+        let read = if is_trigger(&header.returns) { Ok(None) } else { self.function_body(stmt, &clauses, heading) };
+        let (body, fault) = match read {
+            Ok(body) => (body, None),
+            Err(fault) => (None, Some(fault)),
+        };
         let search_path = clauses.search_path.take().unwrap_or_else(|| self.search_path.clone());
         let mut function = Function {
             schema,
@@ -89,7 +93,13 @@ impl Fold<'_> {
             comment: old.and_then(|old| self.schema.functions[old].comment.clone()),
         };
         if function.body.is_none() {
-            function.procedure = Some(Arc::new(self.procedure(&function)?));
+            // What one select cannot stand for may be steps: it calls what has only steps. Where it is none of both, the
+            // select's fault says why.
+            let steps = match (self.procedure(&function), fault) {
+                (Ok(body), _) => body,
+                (Err(_), Some(fault)) | (Err(fault), None) => return Err(fault),
+            };
+            function.procedure = Some(Arc::new(steps));
         }
         let key = (function.schema.clone(), function.signature());
         if let Some(start) = self.piece.text.find(&function.source).filter(|_| function.procedure.is_some()) {

@@ -11,7 +11,7 @@ use super::run::{End, Run};
 use super::{Given, as_owner, fit};
 
 /// The id of the rows within the select that stands for them; no statement gives its sources such ids.
-const ROWS: SourceId = SourceId(SourceId::VARIABLES.0 - 1);
+const ROWS: SourceId = SourceId(SourceId::CALLS.0 - 1);
 
 /// Runs a function, and gives its rows as a select with the columns of [`Function::row`].
 pub(in super::super) fn call(
@@ -20,7 +20,7 @@ pub(in super::super) fn call(
     call: &FunctionCall,
 ) -> Result<Select, EngineError> {
     let function = &schema.functions[call.function];
-    let outside = Frame { relation: None, variables: Vec::new(), new: Vec::new(), old: Vec::new(), has_new: false };
+    let outside = Frame::outside(Vec::new());
     let mut arguments = Vec::with_capacity(call.arguments.len());
     for (value, arg) in call.arguments.iter().zip(&function.args) {
         let value = value_of_expr((request, schema), &outside, value)?;
@@ -31,7 +31,7 @@ pub(in super::super) fn call(
 }
 
 /// The rows that a function gives for these arguments; one at most where it is no set.
-fn rows_of_call(
+pub(super) fn rows_of_call(
     request: Request<'_>,
     schema: &Schema,
     index: usize,
@@ -69,7 +69,7 @@ fn run(
     for (variable, value) in variables.iter_mut().skip(BuiltIn::ALL.len()).zip(arguments) {
         *variable = value;
     }
-    let frame = Frame { relation: None, variables, new: Vec::new(), old: Vec::new(), has_new: false };
+    let frame = Frame::outside(variables);
     let mut run = Run::new((request, schema), procedure, frame);
     match run.body()? {
         End::Returned(given) => Ok((given, run.rows)),
@@ -91,7 +91,7 @@ pub(in super::super) fn no_rows(relation: &Relation) -> Select {
 }
 
 /// Rows that are known as a select of the relation's columns.
-fn select_of(relation: &Relation, rows: Vec<Vec<Value>>) -> Select {
+pub(super) fn select_of(relation: &Relation, rows: Vec<Vec<Value>>) -> Select {
     if rows.is_empty() {
         return no_rows(relation);
     }

@@ -81,7 +81,13 @@ fn frame_of<'a>(call: &Call<'a>, variables: Vec<Value>) -> Frame<'a> {
     let relation = call.target.relation;
     let row =
         |values: Option<&[Value]>| values.map_or_else(|| vec![Value::Null; relation.columns.len()], <[Value]>::to_vec);
-    Frame { relation: Some(relation), variables, new: row(call.new), old: row(call.old), has_new: call.new.is_some() }
+    Frame {
+        relation: Some(relation),
+        new: row(call.new),
+        old: row(call.old),
+        has_new: call.new.is_some(),
+        ..Frame::outside(variables)
+    }
 }
 
 fn built_in_value(built_in: BuiltIn, call: &Call<'_>) -> Value {

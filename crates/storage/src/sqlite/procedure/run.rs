@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use roadbed_plan::procedure::{
-    BuiltIn, Computed, Handler, Leaves, Loop, LoopKind, Procedure, Range, Returned, Step, Target,
+    BuiltIn, Computed, Handler, Leaves, Loop, LoopKind, NestedCall, Procedure, Range, Returned, Step, Target,
 };
 use roadbed_plan::schema::Schema;
 use roadbed_plan::{DatabaseError, EngineError, Type, Value};
@@ -12,7 +12,8 @@ use super::super::connect::Request;
 use super::super::error::internal;
 use super::super::writer::execute;
 use super::Given;
-use super::frame::{self, Frame};
+use super::frame::{self, CalledRows, Frame};
+use super::function::rows_of_call;
 use super::statements::fit;
 
 /// A body that runs.
@@ -137,14 +138,35 @@ impl<'a, 'p> Run<'a, 'p> {
         Ok(ControlFlow::Continue(()))
     }
 
-    pub(super) fn value(&self, computed: &Computed) -> Result<Value, EngineError> {
-        match &computed.fault {
-            Some(fault) => Err(fault.clone().into()),
-            None => frame::value_of_expr((self.request, self.schema), &self.frame, &computed.expr),
+    pub(super) fn value(&mut self, computed: &Computed) -> Result<Value, EngineError> {
+        if let Some(fault) = &computed.fault {
+            return Err(fault.clone().into());
         }
+        self.make_calls(&computed.calls)?;
+        let value = frame::value_of_expr((self.request, self.schema), &self.frame, &computed.expr);
+        self.frame.called.clear();
+        value
     }
 
-    fn holds(&self, condition: &Computed) -> Result<bool, EngineError> {
+    /// Makes the calls that stand in what is about to be carried out, one after the other.
+    pub(super) fn make_calls(&mut self, calls: &[NestedCall]) -> Result<(), EngineError> {
+        for call in calls {
+            let mut arguments = Vec::with_capacity(call.arguments.len());
+            for argument in &call.arguments {
+                if let Some(fault) = &argument.fault {
+                    return Err(fault.clone().into());
+                }
+                arguments.push(frame::value_of_expr((self.request, self.schema), &self.frame, &argument.expr)?);
+            }
+            self.frame.called.push(CalledRows {
+                relation: self.schema.functions[call.function].row,
+                rows: rows_of_call(self.request, self.schema, call.function, arguments)?,
+            });
+        }
+        Ok(())
+    }
+
+    fn holds(&mut self, condition: &Computed) -> Result<bool, EngineError> {
         Ok(self.value(condition)? == Value::Bool(true))
     }
 
@@ -242,7 +264,7 @@ impl<'a, 'p> Run<'a, 'p> {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn bound(&self, bound: &Computed, what: &str) -> Result<i64, EngineError> {
+    fn bound(&mut self, bound: &Computed, what: &str) -> Result<i64, EngineError> {
         match self.value(bound)? {
             Value::Int(number) => Ok(number),
             _ => Err(DatabaseError::new("22004", format!("{what} of FOR loop cannot be null")).into()),
@@ -274,6 +296,7 @@ impl<'a, 'p> Run<'a, 'p> {
         self.tries += 1;
         let result = self.steps(body);
         self.tries -= 1;
+        self.frame.called.clear();
         let error = match result {
             Ok(flow) => {
                 execute(connection, &format!("release {name}")).map_err(internal)?;

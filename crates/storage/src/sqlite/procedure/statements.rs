@@ -56,12 +56,17 @@ impl Run<'_, '_> {
         if let Some(fault) = &query.access.fault {
             return Err(fault.clone().into());
         }
+        self.make_calls(&query.calls)?;
         if let Statement::Select(select) = &query.statement {
-            let rows = rows_of((self.request, self.schema), &self.frame.bound_select(select), most)?;
+            let select = self.frame.bound_select(self.schema, select);
+            self.frame.called.clear();
+            let rows = rows_of((self.request, self.schema), &select, most)?;
             self.row_count = rows.len() as u64;
             return Ok(rows);
         }
-        let (rows, count) = write(self.request, self.schema, query, &self.frame)?;
+        let written = write(self.request, self.schema, query, &self.frame);
+        self.frame.called.clear();
+        let (rows, count) = written?;
         self.row_count = count;
         Ok(rows)
     }
@@ -93,7 +98,7 @@ pub(in super::super) fn write_statement(
     schema: &Schema,
     query: &Query,
 ) -> Result<(), EngineError> {
-    let frame = Frame { relation: None, variables: Vec::new(), new: Vec::new(), old: Vec::new(), has_new: false };
+    let frame = Frame::outside(Vec::new());
     match &query.access.fault {
         Some(fault) => Err(fault.clone().into()),
         None => write(request, schema, query, &frame).map(drop),
@@ -145,7 +150,9 @@ impl<'w> Writing<'w> {
         (rows, conflict): (Option<&Select>, Option<&StatementConflict>),
     ) -> Result<(Rows, u64), EngineError> {
         let values = match rows {
-            Some(select) => rows_of((self.request, self.schema), &self.frame.bound_select(select), usize::MAX)?,
+            Some(select) => {
+                rows_of((self.request, self.schema), &self.frame.bound_select(self.schema, select), usize::MAX)?
+            }
             None => vec![Vec::new()],
         };
         let columns = if rows.is_some() { columns } else { &[] };
@@ -237,7 +244,7 @@ impl<'w> Writing<'w> {
         renderer.push("select 1");
         for output in outputs {
             renderer.push(", ");
-            renderer.expression(&self.frame.bound(&output.expr));
+            renderer.expression(&self.frame.bound(self.schema, &output.expr));
         }
         renderer.push(&format!(" from {table} where {table}.{} = ", target.rowid()));
         renderer.param(crate::sql::Param::Limit(0));
@@ -270,7 +277,7 @@ impl<'w> Writing<'w> {
         let outputs = values.into_iter().map(|expr| SelectOutput { name: String::new(), expr }).collect();
         let select = Select { outputs, from: items, condition: condition.cloned(), ..Select::default() };
         let mut renderer = Renderer::new(self.schema, Dialect::Sqlite, Mode::Statement);
-        renderer.rows_to_write((source, target.rowid()), &self.frame.bound_select(&select));
+        renderer.rows_to_write((source, target.rowid()), &self.frame.bound_select(self.schema, &select));
         let mut statement = self.request.prepare(&renderer.finish())?;
         let mut rows = statement.raw_query();
         let mut found = Vec::new();
