@@ -2,18 +2,15 @@
 //! Engines without a text search of their own use this one; its answers are compared with PostgreSQL's.
 
 mod candidates;
+mod languages;
 mod matching;
 mod query;
 mod read_query;
 mod tokens;
 mod vector;
 
-use std::collections::HashSet;
-use std::sync::LazyLock;
-
-use rust_stemmers::{Algorithm, Stemmer};
-
 use crate::error::DatabaseError;
+use languages::{LANGUAGES, Language, ONLY_POSTGRES, lower};
 use tokens::{Dictionary, Token, tokens};
 
 pub use query::TsQuery;
@@ -48,14 +45,22 @@ pub fn canonical(name: &str, text: &str) -> Result<String, DatabaseError> {
 /// Longer words are left out, as PostgreSQL does with a notice.
 const LONGEST_WORD: usize = 2046;
 
-static STOP_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("english.stop").lines().collect());
-
 /// How words become lexemes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Configuration {
-    Simple,
-    #[default]
-    English,
+#[derive(Clone, Copy, Debug)]
+pub struct Configuration(&'static Language);
+
+impl PartialEq for Configuration {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Configuration {}
+
+impl Default for Configuration {
+    fn default() -> Self {
+        Self::known("english").unwrap_or(Self(&LANGUAGES[0]))
+    }
 }
 
 impl Configuration {
@@ -65,30 +70,34 @@ impl Configuration {
     /// When there is none.
     pub fn named(name: &str) -> Result<Self, DatabaseError> {
         let plain = name.trim().trim_matches('"').to_lowercase();
-        match plain.strip_prefix("pg_catalog.").unwrap_or(&plain) {
-            "simple" => Ok(Self::Simple),
-            "english" => Ok(Self::English),
-            "" => Err(DatabaseError::new("42602", "invalid name syntax")),
-            other => Err(DatabaseError::new("42704", format!("text search configuration \"{other}\" does not exist"))),
+        let plain = plain.strip_prefix("pg_catalog.").unwrap_or(&plain);
+        if plain.is_empty() {
+            return Err(DatabaseError::new("42602", "invalid name syntax"));
         }
+        Self::known(plain).ok_or_else(|| {
+            if !ONLY_POSTGRES.contains(&plain) {
+                let message = format!("text search configuration \"{plain}\" does not exist");
+                return DatabaseError::new("42704", message);
+            }
+            let names: Vec<_> = LANGUAGES.iter().map(|language| language.name).collect();
+            let message = format!("the text search configuration \"{plain}\" works only on PostgreSQL");
+            DatabaseError::new("0A000", message).hint(format!("There are {}.", names.join(", ")))
+        })
+    }
+
+    fn known(name: &str) -> Option<Self> {
+        LANGUAGES.iter().find(|language| language.name == name).map(Self)
     }
 
     fn name(self) -> &'static str {
-        match self {
-            Self::Simple => "simple",
-            Self::English => "english",
-        }
+        self.0.name
     }
 
     /// The lexeme that a word becomes; `None` when it is too common to be searched for.
     fn lexeme(self, word: &str, dictionary: Dictionary) -> Option<String> {
-        let lower = word.to_lowercase();
-        match (self, dictionary) {
-            (Self::Simple, Dictionary::Words | Dictionary::Verbatim) | (Self::English, Dictionary::Verbatim) => {
-                Some(lower)
-            }
-            (Self::English, Dictionary::Words) if STOP_WORDS.contains(lower.as_str()) => None,
-            (Self::English, Dictionary::Words) => Some(Stemmer::create(Algorithm::English).stem(&lower).into_owned()),
+        match dictionary {
+            Dictionary::Words => self.0.lexeme(word),
+            Dictionary::Verbatim => Some(lower(word)),
         }
     }
 

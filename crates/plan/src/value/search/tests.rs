@@ -1,7 +1,7 @@
 use super::{Configuration, QueryForm, TsQuery, TsVector};
 
 fn vector(text: &str) -> String {
-    Configuration::English.vector(text).unwrap().to_string()
+    Configuration::default().vector(text).unwrap().to_string()
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn queries_become_postgresqls_queries() {
             "phrase" => QueryForm::Phrase,
             _ => QueryForm::Web,
         };
-        let found = match form.read(Configuration::English, text) {
+        let found = match form.read(Configuration::default(), text) {
             Ok(query) => {
                 assert_eq!(TsQuery::parse(&query.to_string()).unwrap(), query, "{text}");
                 query.to_string()
@@ -38,7 +38,7 @@ fn vectors_match_what_postgresql_says() {
     for line in include_str!("tests/matches.txt").lines() {
         let [text, query, expected] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
         let vector = TsVector::parse(&vector(text)).unwrap();
-        let found = vector.matches(&QueryForm::Standard.read(Configuration::English, query).unwrap());
+        let found = vector.matches(&QueryForm::Standard.read(Configuration::default(), query).unwrap());
         assert_eq!(found, expected == "t", "{text} @@ {query}");
     }
 }
@@ -62,4 +62,17 @@ fn an_index_is_asked_for_no_less_than_what_matches() {
         (0..100).fold("x".to_owned(), |inner, n| format!("({inner}) {} w{n}", if n % 2 == 0 { '&' } else { '|' }));
     let asked = asked(&deep).unwrap();
     assert!(asked.contains("w99") && !asked.contains("w10"), "what is nested too deeply is not asked for: {asked}");
+}
+
+#[test]
+fn each_language_has_postgresqls_lexemes() {
+    let mut wrong = Vec::new();
+    for line in include_str!("tests/languages.txt").lines() {
+        let [language, text, expected] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let found = Configuration::named(language).unwrap().vector(text).unwrap().to_string();
+        if found != expected {
+            wrong.push(format!("{language}: {text}\n  {found}\n  {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
