@@ -56,9 +56,8 @@ const fn of(name: &'static str, snowball: &'static Snowball) -> Language {
 }
 
 /// PostgreSQL's further ones, for which there is no stemmer here; sorted.
-pub(super) const ONLY_POSTGRES: &[&str] = &[
-    "armenian", "basque", "catalan", "hindi", "indonesian", "irish", "lithuanian", "nepali", "serbian", "yiddish",
-];
+pub(super) const ONLY_POSTGRES: &[&str] =
+    &["armenian", "basque", "catalan", "hindi", "indonesian", "irish", "lithuanian", "nepali", "serbian", "yiddish"];
 
 /// Sorted by name.
 pub(super) static LANGUAGES: &[Language] = &[
