@@ -31,7 +31,7 @@ pub(super) fn writes(call: &CallPlan) -> bool {
 }
 
 /// The statements that take what is asked for from the function's rows.
-fn work(plan: &Plan, call: &CallPlan, node: &Node) -> ReadWork {
+pub(super) fn work(plan: &Plan, call: &CallPlan, node: &Node) -> ReadWork {
     let bare = matches!(call.shape, Shape::Value | Shape::Values);
     ReadWork { bare, ..read_work(&plan.schema, &plan.terms, node, (call.count, plan.rows_wanted)) }
 }

@@ -64,6 +64,11 @@ pub(super) fn timeout() -> DatabaseError {
     DatabaseError::new("57014", "canceling statement due to statement timeout")
 }
 
+/// Whether `error` is [`timeout`].
+pub(super) fn is_timeout(error: &EngineError) -> bool {
+    matches!(error, EngineError::Database(error) if error.sqlstate == "57014")
+}
+
 /// Whether SQLite refused the rows rather than the statement.
 pub(super) fn is_constraint(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqliteFailure(failure, _) if failure.code == ErrorCode::ConstraintViolation)

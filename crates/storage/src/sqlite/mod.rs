@@ -17,6 +17,7 @@ mod read;
 mod readers;
 mod search;
 mod sequences;
+mod short;
 #[cfg(test)]
 mod tests;
 mod transact;
@@ -27,6 +28,7 @@ mod writer;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError};
@@ -44,6 +46,7 @@ use answers::Running;
 use connect::{Connector, Request, SqliteConnection};
 use read::ReadWork;
 use readers::{Readers, closed};
+use short::ShortReads;
 use writer::{PendingWrite, Task, Writer};
 
 use crate::sql::{Dialect, render_count, render_node};
@@ -58,7 +61,7 @@ pub struct SqliteEngine {
 
 struct Threads {
     /// A memory database has one connection, so its writer reads as well.
-    readers: Option<Readers>,
+    readers: Option<(ShortReads, Readers)>,
     writer: Writer,
 }
 
@@ -72,7 +75,7 @@ impl SqliteEngine {
         let commits = Arc::new(AtomicU64::new(0));
         let writer = Writer::start(&connector, &commits)?;
         let readers = match &connector.location {
-            SqliteLocation::File(_) => Some(Readers::start(&connector, &commits)?),
+            SqliteLocation::File(_) => Some((ShortReads::start(&connector)?, Readers::start(&connector, &commits)?)),
             SqliteLocation::Memory => None,
         };
         Ok(Self { threads: RwLock::new(Some(Threads { readers, writer })), running: Running::default() })
@@ -85,11 +88,34 @@ impl SqliteEngine {
     ) -> Result<T, EngineError> {
         let (job, answer) = readers::job(read);
         match &*self.threads.read().await {
-            Some(Threads { readers: Some(readers), .. }) => readers.submit(job)?,
+            Some(Threads { readers: Some((_, readers)), .. }) => readers.submit(job)?,
             Some(Threads { readers: None, writer }) => writer.submit(Task::Read(job))?,
             None => return Err(closed()),
         }
         answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Answers on this thread if that is known to be short, on a reader's otherwise.
+    async fn answer(&self, asked: Asked) -> Result<Outcome, EngineError> {
+        let times = match &*self.threads.read().await {
+            Some(Threads { readers: Some((short, _)), .. }) => {
+                let answer = short.try_read(&asked.work.node.sql, |connection| asked.answer(connection));
+                if let Some(answer) = answer {
+                    return answer;
+                }
+                Some(Arc::clone(&short.times))
+            }
+            Some(Threads { readers: None, .. }) | None => None,
+        };
+        self.read(move |connection| {
+            let began = Instant::now();
+            let answer = asked.answer(connection);
+            if let Some(times) = times {
+                times.learn(&asked.work.node.sql, began.elapsed());
+            }
+            answer
+        })
+        .await
     }
 
     async fn write(&self, plan: &Plan) -> Result<Outcome, EngineError> {
@@ -149,16 +175,12 @@ impl Engine for SqliteEngine {
         match &plan.work {
             Work::Read { node, count } => {
                 let work = read_work(&plan.schema, &plan.terms, node, (*count, plan.rows_wanted));
-                let zone = plan.terms.zone.clone();
-                let session = plan.session.clone();
-                let version = plan.schema.version;
-                self.read(move |connection| {
-                    check_version(connection, version)?;
-                    read_as(connection, (&session, zone.as_ref()), &work)
-                })
-                .await
+                self.answer(Asked::of(plan, work)).await
             }
             Work::Call(call) if call::writes(call) => self.write(plan).await,
+            Work::Call(call) if call.steps.is_none() => {
+                self.answer(Asked::of(plan, call::work(plan, call, &call.node))).await
+            }
             Work::Call(_) => {
                 let plan = plan.clone();
                 self.read(move |connection| {
@@ -238,7 +260,7 @@ impl Engine for SqliteEngine {
     async fn close(&self) {
         let Some(threads) = self.threads.write().await.take() else { return };
         let stop = tokio::task::spawn_blocking(move || {
-            if let Some(readers) = threads.readers {
+            if let Some((_, readers)) = threads.readers {
                 readers.stop();
             }
             threads.writer.stop();
@@ -265,14 +287,26 @@ fn read_work(
     }
 }
 
-fn read_as(
-    connection: &SqliteConnection,
-    (session, zone): (&Session, Option<&Zone>),
-    work: &ReadWork,
-) -> Result<Outcome, EngineError> {
-    let outcome = read::read(Request { zone, ..connection.start(session) }, work);
-    connection.finish();
-    outcome
+/// A read with all that it needs on another thread.
+struct Asked {
+    version: u64,
+    session: Session,
+    zone: Option<Zone>,
+    work: ReadWork,
+}
+
+impl Asked {
+    fn of(plan: &Plan, work: ReadWork) -> Self {
+        let (session, zone) = (plan.session.clone(), plan.terms.zone.clone());
+        Self { version: plan.schema.version, session, zone, work }
+    }
+
+    fn answer(&self, connection: &SqliteConnection) -> Result<Outcome, EngineError> {
+        check_version(connection, self.version)?;
+        let outcome = read::read(Request { zone: self.zone.as_ref(), ..connection.start(&self.session) }, &self.work);
+        connection.finish();
+        outcome
+    }
 }
 
 /// Grants and policies are in the plan, so a plan of an older schema must not run, not even once.

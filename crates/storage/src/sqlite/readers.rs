@@ -126,14 +126,14 @@ fn run(connection: &SqliteConnection, job: Job) {
     connection.finish();
 }
 
-fn begin(connection: &SqliteConnection) {
+pub(super) fn begin(connection: &SqliteConnection) {
     // A failure shows again, and is told to the caller, when the job's own statement runs.
     if let Err(error) = connection.sql.prepare_cached("begin").and_then(|mut begin| begin.execute(())) {
         tracing::warn!(%error, "cannot begin to read");
     }
 }
 
-fn end(connection: &SqliteConnection) {
+pub(super) fn end(connection: &SqliteConnection) {
     if connection.sql.is_autocommit() {
         return;
     }

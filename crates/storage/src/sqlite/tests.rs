@@ -259,7 +259,7 @@ fn rows_come_out_as_json_with_their_embeds() {
         &directors,
         (Some(roadbed_plan::query::Count::Exact), RowsWanted::Any),
     );
-    let outcome = super::read_as(&world.connection, (&world.session, None), &work).unwrap();
+    let outcome = super::read::read(world.connection.start(&world.session), &work).unwrap();
     assert_eq!(
         body(&outcome),
         r#"[{"name":"Ada","films":[{"title":"One"},{"title":"Two"}]},{"name":"Bo","films":[{"title":"Three"}]}]"#
@@ -272,7 +272,7 @@ fn a_wrong_number_of_rows_is_told_with_the_number() {
     let world = World::seeded();
     let work =
         super::read_work(&world.schema, &Terms::default(), &film_with_director(), (None, RowsWanted::ExactlyOne));
-    let outcome = super::read_as(&world.connection, (&world.session, None), &work);
+    let outcome = super::read::read(world.connection.start(&world.session), &work);
     assert!(matches!(outcome, Err(EngineError::RowCount { found: 3 })), "{outcome:?}");
     let refused = world.run_wanting(&Work::Delete(delete(FILMS, None)), RowsWanted::AtMost(2));
     assert!(matches!(refused, Err(EngineError::RowCount { found: 3 })), "{refused:?}");

@@ -5,13 +5,18 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 use roadbed_plan::Engine;
+use roadbed_plan::Type;
+use roadbed_plan::query::RowsWanted;
+use roadbed_plan::terms::RowForm;
 use roadbed_plan::{Clock, EngineError, Outcome, Session};
 use tokio::sync::oneshot;
 
-use super::super::SqliteEngine;
 use super::super::connect::{SqliteConnection, SqliteLocation, SqliteOptions};
 use super::super::error::engine_error;
+use super::super::read::ReadWork;
 use super::super::writer::{PendingWrite, Task, Write};
+use super::super::{Asked, SqliteEngine};
+use crate::sql::{Param, RenderedNode, RenderedOutput};
 
 type Answer = oneshot::Receiver<Result<Outcome, EngineError>>;
 
@@ -157,6 +162,40 @@ async fn a_panic_costs_one_caller_and_a_full_queue_is_told() {
     }
     drop(release);
     assert!((2..=3).contains(&refused), "{refused}");
+}
+
+/// Counts to `limit`, by one statement for all limits.
+fn counting(limit: i64) -> Asked {
+    let sql = "with recursive n(i) as (select 1 union all select i + 1 from n limit ?1) select count(*) from n";
+    let node = RenderedNode {
+        sql: sql.into(),
+        params: vec![Param::Limit(limit)],
+        outputs: vec![RenderedOutput::Value { name: "count".into(), ty: Type::Int8, index: 0 }],
+        hidden: 0,
+    };
+    let rows_wanted = RowsWanted::Any;
+    let work = ReadWork { form: RowForm::Json, explained: false, node, count: None, rows_wanted, bare: false };
+    Asked { version: 0, session: session(), zone: None, work }
+}
+
+async fn is_short(engine: &SqliteEngine) -> bool {
+    let threads = engine.threads.read().await;
+    let (short, _) = threads.as_ref().and_then(|threads| threads.readers.as_ref()).expect("it is open, on a file");
+    short.try_read(&counting(1).work.node.sql, |_| Ok(Outcome::default())).is_some()
+}
+
+#[tokio::test]
+async fn a_read_that_was_short_and_is_not_any_more_is_answered_by_a_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path(), SqliteOptions::default());
+    let count = async |limit: i64| String::from_utf8(engine.answer(counting(limit)).await.unwrap().body.to_vec());
+    assert!(!is_short(&engine).await, "nothing is known of it");
+    while !is_short(&engine).await {
+        assert_eq!(count(2).await.unwrap(), "[{\"count\":2}]");
+    }
+    assert_eq!(count(3).await.unwrap(), "[{\"count\":3}]");
+    assert_eq!(count(200_000).await.unwrap(), "[{\"count\":200000}]");
+    assert!(!is_short(&engine).await, "it has been long");
 }
 
 #[tokio::test]
