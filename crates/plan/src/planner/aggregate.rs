@@ -5,7 +5,7 @@ use crate::expr::{Aggregate, Expr, SourceId};
 use crate::plan::{Node, Output};
 use crate::query::{Aggregation, Field, OrderTerm, SelectItem, Selection};
 use crate::schema::ColumnId;
-use crate::schema::read_expr::Resolver;
+use crate::schema::read_expr::{Resolver, can_cast};
 use crate::value::Type;
 
 use super::Planner;
@@ -21,10 +21,10 @@ impl<'a> Planner<'a> {
     pub(super) fn aggregate_output(&self, place: Place<'a>, wanted: &Aggregation) -> Result<Output, PlanError> {
         let mut args = Vec::new();
         if let Some(field) = &wanted.field {
-            args.push(self.cast(self.field(place, field)?, wanted.cast.as_deref())?);
+            args.push(self.cast(self.field(place, field)?, wanted.cast.as_deref()));
         }
         let function = wanted.function.name();
-        let expr = self.cast(self.aggregate(function, args)?, wanted.result_cast.as_deref())?;
+        let expr = self.cast(self.aggregate(function, args), wanted.result_cast.as_deref());
         let name = wanted.alias.clone().unwrap_or_else(|| function.to_owned());
         Ok(Output::Value { name, expr })
     }
@@ -35,62 +35,75 @@ impl<'a> Planner<'a> {
         is_count.then(|| Expr::Aggregate(Box::new(aggregate("count", Vec::new(), Type::Int8))))
     }
 
-    pub(super) fn cast(&self, expr: Expr, name: Option<&str>) -> Result<Expr, PlanError> {
-        match name {
-            None => Ok(expr),
-            Some(name) => {
-                Ok(Expr::Cast { ty: type_named(self.schema, self.capabilities, name)?, expr: Box::new(expr) })
-            }
+    pub(super) fn cast(&self, expr: Expr, name: Option<&str>) -> Expr {
+        let Some(name) = name else { return expr };
+        let ty = type_named(self.schema, self.capabilities, name).unwrap_or_else(|fault| {
+            self.note(Err(fault));
+            Type::Unknown
+        });
+        let from = expr.ty();
+        if ty != Type::Unknown && !can_cast(&from, &ty) {
+            let message = format!("cannot cast type {} to {}", from.sql_name(), ty.sql_name());
+            self.note(Err(DatabaseError::new("42846", message)));
         }
+        Expr::Cast { ty, expr: Box::new(expr) }
     }
 
-    fn aggregate(&self, function: &str, args: Vec<Expr>) -> Result<Expr, PlanError> {
+    fn aggregate(&self, function: &str, args: Vec<Expr>) -> Expr {
         if args.is_empty() {
-            return Ok(Expr::Aggregate(Box::new(aggregate(function, args, Type::Int8))));
+            return Expr::Aggregate(Box::new(aggregate(function, args, Type::Int8)));
         }
         let found = Resolver::new(self.schema, &[]).aggregate(function, args.clone());
-        match found {
+        let found = found.map_err(|error| {
+            let refused = DatabaseError::new(error.sqlstate.unwrap_or("42883"), error.message);
+            self.note(Err(DatabaseError { hint: error.help, ..refused }));
+        });
+        Expr::Aggregate(Box::new(match found {
+            Ok(found) if !self.capabilities.reads_literals => found,
             // The engine knows more types, and finds the function by itself.
-            found if self.capabilities.reads_literals => {
-                let ty = found.map_or(Type::Unknown, |found| found.ty);
-                Ok(Expr::Aggregate(Box::new(aggregate(function, args, ty))))
-            }
-            Ok(found) => Ok(Expr::Aggregate(Box::new(found))),
-            Err(error) => {
-                let refused = DatabaseError::new(error.sqlstate.unwrap_or("42883"), error.message);
-                Err(DatabaseError { hint: error.help, ..refused }.into())
-            }
+            Ok(found) => aggregate(function, args, found.ty),
+            Err(()) => aggregate(function, args, Type::Unknown),
+        }))
+    }
+
+    /// Notes what a grouped node orders or answers by without having grouped by it. `depth` is that of the node.
+    pub(super) fn check_grouping(&self, place: Place<'a>, node: &Node, selection: &Selection, depth: usize) {
+        if let Some(fault) = self.grouping_fault(place, node, selection, depth)
+            // The engine would tell what its own names are, but a fault in types comes before.
+            && !self.faults.has_suspicion()
+        {
+            self.faults.keep_analysed(fault);
         }
     }
 
-    /// Refuses what a grouped node orders or answers by without having grouped by it. `depth` is that of the node.
-    pub(super) fn check_grouping(
+    fn grouping_fault(
         &self,
         place: Place<'a>,
         node: &Node,
         selection: &Selection,
         depth: usize,
-    ) -> Result<(), PlanError> {
+    ) -> Option<DatabaseError> {
         if !node.grouped {
-            return Ok(());
+            return None;
         }
         let groups: Vec<&Expr> = node.outputs.iter().filter_map(group_term).collect();
-        if !self.capabilities.reads_literals && groups.iter().any(|expr| *expr.ty().base() == Type::Json) {
+        if groups.iter().any(|expr| *expr.ty().base() == Type::Json) {
             let message = "could not identify an equality operator for type json";
-            return Err(DatabaseError::new("42883", message).into());
+            self.note(Err(DatabaseError::new("42883", message)));
+            return None;
         }
         let names = Names { planner: self, place, node, depth };
         if only_bare_count(selection)
             && let Some(loose) = groups.iter().find_map(|expr| names.loose(expr, &[]))
         {
-            return Err(ungrouped(&loose));
+            return Some(ungrouped(&loose));
         }
         for (order, term) in node.order.iter().zip(&selection.order) {
             if let Some(loose) = names.loose(&order.expr, &groups) {
-                return Err(ungrouped(&names.ordered(term).unwrap_or(loose)));
+                return Some(ungrouped(&names.ordered(term).unwrap_or(loose)));
             }
         }
-        Ok(())
+        None
     }
 }
 
@@ -122,9 +135,9 @@ fn group_term(output: &Output) -> Option<&Expr> {
     }
 }
 
-fn ungrouped(column: &str) -> PlanError {
+fn ungrouped(column: &str) -> DatabaseError {
     let message = format!("column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function");
-    DatabaseError::new("42803", message).into()
+    DatabaseError::new("42803", message)
 }
 
 /// How messages call the columns of a node: as PostgREST's statement would.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use crate::error::{DatabaseError, PlanError};
+use crate::error::DatabaseError;
 use crate::expr::Expr;
 use crate::plan::{Cell, RowSource};
 use crate::query::{IsOperand, Operand, Operator, Rows};
@@ -21,12 +21,12 @@ const AMBIGUOUS_OPERATOR_HINT: &str =
 
 impl Planner<'_> {
     /// `expr operator operand` as a condition.
-    pub(super) fn test(&self, expr: Expr, operator: Operator, operand: &Operand) -> Result<Expr, PlanError> {
+    pub(super) fn test(&self, expr: Expr, operator: Operator, operand: &Operand) -> Expr {
         match operand {
             Operand::Is(is) => self.is_test(expr, *is),
             Operand::Text(text) => {
-                let right = self.operand(&expr.ty(), operator, text)?;
-                Ok(comparison(expr, operator, right))
+                let right = self.operand(&expr.ty(), operator, text);
+                comparison(expr, operator, right)
             }
             Operand::List(texts) => self.in_list(expr, operator, texts),
             Operand::Quantified { all, array } => self.quantified(expr, operator, *all, array),
@@ -34,53 +34,52 @@ impl Planner<'_> {
         }
     }
 
-    fn is_test(&self, expr: Expr, is: IsOperand) -> Result<Expr, PlanError> {
+    /// Notes a fault in types, to be told when all names are known to be right. An engine that reads literals finds it
+    /// by itself.
+    pub(super) fn note(&self, checked: Result<(), DatabaseError>) {
+        match checked {
+            Ok(()) => {}
+            Err(_) if self.capabilities.reads_literals => self.faults.suspect(),
+            Err(fault) => self.faults.keep_analysed(fault),
+        }
+    }
+
+    fn is_test(&self, expr: Expr, is: IsOperand) -> Expr {
         let boolean = |value: Option<bool>, word: &str| {
-            if !self.capabilities.reads_literals && *expr.ty().base() != Type::Bool {
+            if *expr.ty().base() != Type::Bool {
                 let message = format!("argument of IS {word} must be type boolean, not type {}", expr.ty().sql_name());
-                return Err(PlanError::from(DatabaseError::new("42804", message)));
+                self.note(Err(DatabaseError::new("42804", message)));
             }
-            Ok(Expr::IsBool { expr: Box::new(expr.clone()), value, negated: false })
+            Expr::IsBool { expr: Box::new(expr.clone()), value, negated: false }
         };
         match is {
-            IsOperand::Null => Ok(Expr::IsNull { expr: Box::new(expr), negated: false }),
-            IsOperand::NotNull => Ok(Expr::IsNull { expr: Box::new(expr), negated: true }),
+            IsOperand::Null => Expr::IsNull { expr: Box::new(expr), negated: false },
+            IsOperand::NotNull => Expr::IsNull { expr: Box::new(expr), negated: true },
             IsOperand::True => boolean(Some(true), "TRUE"),
             IsOperand::False => boolean(Some(false), "FALSE"),
             IsOperand::Unknown => boolean(None, "UNKNOWN"),
         }
     }
 
-    fn in_list(&self, expr: Expr, operator: Operator, texts: &[String]) -> Result<Expr, PlanError> {
-        if self.capabilities.reads_literals {
-            let array = Expr::LiteralList { texts: texts.to_vec() };
-            return Ok(Expr::Quantified {
-                left: Box::new(expr),
-                operator: "=".into(),
-                all: false,
-                array: Box::new(array),
-            });
-        }
+    fn in_list(&self, expr: Expr, operator: Operator, texts: &[String]) -> Expr {
         let ty = expr.ty();
-        check_has_arrays(&ty)?;
-        self.check_operator(&ty, operator)?;
-        let list = texts.iter().map(|text| self.operand(&ty, operator, text)).collect::<Result<Vec<_>, _>>()?;
-        if list.is_empty() {
-            Ok(Expr::boolean(false))
-        } else {
-            Ok(Expr::InList { expr: Box::new(expr), list, negated: false })
+        self.note(check_has_arrays(&ty).and_then(|()| check_operator(&ty, operator)));
+        if self.capabilities.reads_literals {
+            let array = Box::new(Expr::LiteralList { texts: texts.to_vec() });
+            return Expr::Quantified { left: Box::new(expr), operator: "=".into(), all: false, array };
         }
+        let list: Vec<_> = texts.iter().map(|text| self.literal(&ty, operator, text)).collect();
+        if list.is_empty() { Expr::boolean(false) } else { Expr::InList { expr: Box::new(expr), list, negated: false } }
     }
 
     /// `array` is the literal of an array whose items stand on the right side.
-    fn quantified(&self, expr: Expr, operator: Operator, all: bool, array: &str) -> Result<Expr, PlanError> {
+    fn quantified(&self, expr: Expr, operator: Operator, all: bool, array: &str) -> Expr {
+        let ty = expr.ty();
+        self.note(check_has_arrays(&ty).and_then(|()| check_operator(&ty, operator)));
         if self.capabilities.reads_literals {
             let array = Box::new(Expr::Literal { text: array.to_owned() });
-            return Ok(Expr::Quantified { left: Box::new(expr), operator: operator.symbol().into(), all, array });
+            return Expr::Quantified { left: Box::new(expr), operator: operator.symbol().into(), all, array };
         }
-        let ty = expr.ty();
-        check_has_arrays(&ty)?;
-        self.check_operator(&ty, operator)?;
         let item = if operator.takes_pattern() { Type::Text } else { unsized_type(ty.base()) };
         let items = value::parse(array, &Type::Array(Box::new(item.clone())), &self.limits.clock)
             .and_then(|array| value::array_items(&array, &item));
@@ -90,72 +89,36 @@ impl Planner<'_> {
         });
         let test = |value| comparison(expr.clone(), operator, Expr::value(value, item.clone()));
         let tests: Vec<Expr> = items.into_iter().map(test).collect();
-        if all { Ok(Expr::all(tests).unwrap_or_else(|| Expr::boolean(true))) } else { Ok(Expr::any(tests)) }
+        if all { Expr::all(tests).unwrap_or_else(|| Expr::boolean(true)) } else { Expr::any(tests) }
     }
 
     /// The caller's text as the right side of `operator`.
-    fn operand(&self, left: &Type, operator: Operator, text: &str) -> Result<Expr, PlanError> {
+    fn operand(&self, left: &Type, operator: Operator, text: &str) -> Expr {
+        self.note(check_operator(left, operator));
         if self.capabilities.reads_literals {
-            return Ok(Expr::Literal { text: text.to_owned() });
+            return Expr::Literal { text: text.to_owned() };
         }
-        self.check_operator(left, operator)?;
+        self.literal(left, operator, text)
+    }
+
+    fn literal(&self, left: &Type, operator: Operator, text: &str) -> Expr {
         if operator.takes_pattern() {
-            return Ok(Expr::value(Value::text(text), Type::Text));
+            return Expr::value(Value::text(text), Type::Text);
         }
         let ty = unsized_type(left.base());
         let value = value::parse(text, &ty, &self.limits.clock).unwrap_or_else(|fault| {
             self.literal_fault.borrow_mut().get_or_insert(fault);
             Value::Null
         });
-        Ok(Expr::value(value, ty))
-    }
-
-    /// Whether PostgreSQL has `operator` for the type.
-    fn check_operator(&self, ty: &Type, operator: Operator) -> Result<(), PlanError> {
-        let is_array = matches!(ty.base(), Type::Array(_));
-        let is_container = is_array || *ty.base() == Type::Jsonb;
-        let missing = match operator {
-            Operator::Like => !ty.is_text() && *ty.base() != Type::Bytea,
-            Operator::ILike | Operator::Match | Operator::IMatch => !ty.is_text(),
-            Operator::Is => false,
-            Operator::Contains => !is_container,
-            Operator::ContainedBy if is_container => false,
-            Operator::ContainedBy => return Err(ambiguous_operator(ty, operator)),
-            Operator::Overlaps => !is_array,
-            // Of integers, these shift bits.
-            Operator::LeftOf | Operator::RightOf if matches!(ty.base(), Type::Int2 | Type::Int4 | Type::Int8) => {
-                let message = format!("argument of WHERE must be type boolean, not type {}", ty.base().sql_name());
-                return Err(DatabaseError::new("42804", message).into());
-            }
-            // What is left belongs to ranges, which only PostgreSQL has.
-            Operator::LeftOf
-            | Operator::RightOf
-            | Operator::NotLeftOf
-            | Operator::NotRightOf
-            | Operator::Adjacent
-            | Operator::FullText
-            | Operator::PlainText
-            | Operator::PhraseText
-            | Operator::WebText => true,
-            Operator::Equal
-            | Operator::Greater
-            | Operator::GreaterOrEqual
-            | Operator::In
-            | Operator::IsDistinct
-            | Operator::Less
-            | Operator::LessOrEqual
-            | Operator::NotEqual => *ty.base() == Type::Json,
-        };
-        if missing { Err(missing_operator(ty, operator)) } else { Ok(()) }
+        Expr::value(value, ty)
     }
 
     /// Whether PostgreSQL can sort by `expr`.
-    pub(super) fn check_order(&self, expr: &Expr) -> Result<(), PlanError> {
-        if self.capabilities.reads_literals || *expr.ty().base() != Type::Json {
-            return Ok(());
+    pub(super) fn check_order(&self, expr: &Expr) {
+        if *expr.ty().base() == Type::Json {
+            let error = DatabaseError::new("42883", "could not identify an ordering operator for type json");
+            self.note(Err(error.hint("Use an explicit ordering operator or modify the query.")));
         }
-        let error = DatabaseError::new("42883", "could not identify an ordering operator for type json");
-        Err(error.hint("Use an explicit ordering operator or modify the query.").into())
     }
 
     /// The caller's rows with a value for each of `columns`, up to the first value that its column does not take, and
@@ -207,25 +170,64 @@ pub(super) fn objects(json: &[u8]) -> Result<Vec<HashMap<String, &RawValue>>, Da
     parsed.map_err(|error| DatabaseError::new("22P02", format!("invalid input syntax for type json: {error}")))
 }
 
-/// PostgreSQL has no arrays of arrays, so that nothing can be one of several arrays.
-fn check_has_arrays(ty: &Type) -> Result<(), PlanError> {
-    let Type::Array(_) = ty.base() else { return Ok(()) };
-    let message = format!("could not find array type for data type {}", ty.base().sql_name());
-    Err(DatabaseError::new("42704", message).into())
+/// Whether PostgreSQL has `operator` for the type.
+fn check_operator(ty: &Type, operator: Operator) -> Result<(), DatabaseError> {
+    let is_array = matches!(ty.base(), Type::Array(_));
+    let is_container = is_array || *ty.base() == Type::Jsonb;
+    let missing = match operator {
+        Operator::Like => !ty.is_text() && *ty.base() != Type::Bytea,
+        Operator::ILike | Operator::Match | Operator::IMatch => !ty.is_text(),
+        Operator::Is => false,
+        Operator::Contains => !is_container,
+        Operator::ContainedBy if is_container => false,
+        Operator::ContainedBy => return Err(ambiguous_operator(ty, operator)),
+        Operator::Overlaps => !is_array,
+        // Of integers, these shift bits.
+        Operator::LeftOf | Operator::RightOf if matches!(ty.base(), Type::Int2 | Type::Int4 | Type::Int8) => {
+            let message = format!("argument of WHERE must be type boolean, not type {}", ty.base().sql_name());
+            return Err(DatabaseError::new("42804", message));
+        }
+        // What is left belongs to ranges, which only PostgreSQL has.
+        Operator::LeftOf
+        | Operator::RightOf
+        | Operator::NotLeftOf
+        | Operator::NotRightOf
+        | Operator::Adjacent
+        | Operator::FullText
+        | Operator::PlainText
+        | Operator::PhraseText
+        | Operator::WebText => true,
+        Operator::Equal
+        | Operator::Greater
+        | Operator::GreaterOrEqual
+        | Operator::In
+        | Operator::IsDistinct
+        | Operator::Less
+        | Operator::LessOrEqual
+        | Operator::NotEqual => *ty.base() == Type::Json,
+    };
+    if missing { Err(missing_operator(ty, operator)) } else { Ok(()) }
 }
 
-fn missing_operator(ty: &Type, operator: Operator) -> PlanError {
+/// PostgreSQL has no arrays of arrays, so that nothing can be one of several arrays.
+fn check_has_arrays(ty: &Type) -> Result<(), DatabaseError> {
+    let Type::Array(_) = ty.base() else { return Ok(()) };
+    let message = format!("could not find array type for data type {}", ty.base().sql_name());
+    Err(DatabaseError::new("42704", message))
+}
+
+fn missing_operator(ty: &Type, operator: Operator) -> DatabaseError {
     let symbol = match operator {
         Operator::In | Operator::IsDistinct => "=",
         other => other.symbol(),
     };
-    let message = format!("operator does not exist: {} {symbol} unknown", ty.base().sql_name());
-    DatabaseError::new("42883", message).hint(NO_OPERATOR_HINT).into()
+    let message = format!("operator does not exist: {} {symbol} unknown", ty.sql_name());
+    DatabaseError::new("42883", message).hint(NO_OPERATOR_HINT)
 }
 
-fn ambiguous_operator(ty: &Type, operator: Operator) -> PlanError {
+fn ambiguous_operator(ty: &Type, operator: Operator) -> DatabaseError {
     let message = format!("operator is not unique: {} {} unknown", ty.sql_name(), operator.symbol());
-    DatabaseError::new("42725", message).hint(AMBIGUOUS_OPERATOR_HINT).into()
+    DatabaseError::new("42725", message).hint(AMBIGUOUS_OPERATOR_HINT)
 }
 
 fn comparison(left: Expr, operator: Operator, right: Expr) -> Expr {

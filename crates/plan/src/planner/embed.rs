@@ -37,7 +37,7 @@ impl<'a> Planner<'a> {
         let source = self.new_source();
         let node = self.node(found.to, source, &embed.selection, depth)?;
         if !embed.spread || found.is_many() {
-            self.check_grouping(Place { relation: found.to, source }, &node, &embed.selection, depth)?;
+            self.check_grouping(Place { relation: found.to, source }, &node, &embed.selection, depth);
         }
         let link = self.link(&found)?;
         let (Link::Direct(pairs) | Link::Junction { child: pairs, .. }) = &link;

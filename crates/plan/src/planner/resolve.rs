@@ -50,6 +50,7 @@ impl<'a> Planner<'a> {
         let need = self.needs.add(relation, Privilege::Select, Vec::new());
         let mut node = self.unfiltered_node(place, selection, depth)?;
         let filters = self.conditions(place, &selection.filter, &node)?;
+        node.order = self.order(place, selection, &node)?;
         self.needs.extend(need, self.columns_read(place, &node, &filters));
         let mut conditions = self.read_policies(place)?;
         conditions.extend(node.condition.take());
@@ -60,7 +61,8 @@ impl<'a> Planner<'a> {
         Ok(node)
     }
 
-    /// The outputs, embeds, order and page of a node; its condition holds what inner embeds demand.
+    /// The outputs, embeds and page of a node; its condition holds what inner embeds demand. Conditions and then the
+    /// order are the caller's to add: PostgreSQL reads them in this turn.
     pub(super) fn unfiltered_node(
         &self,
         place: Place<'a>,
@@ -94,7 +96,6 @@ impl<'a> Planner<'a> {
         }
         node.grouped = node.outputs.iter().any(holds_aggregate);
         node.condition = Expr::all(inner);
-        node.order = self.order(place, selection, &node)?;
         Ok(node)
     }
 
@@ -109,7 +110,7 @@ impl<'a> Planner<'a> {
             Some(count) => count,
             None => self.field(place, field)?,
         };
-        let expr = self.cast(expr, cast)?;
+        let expr = self.cast(expr, cast);
         let name = alias.map_or_else(|| field_name(field), str::to_owned);
         if name.is_empty() {
             let message = "zero-length delimited identifier at or near \"\"\"\"";
@@ -163,19 +164,19 @@ impl<'a> Planner<'a> {
                     return self.embed_test(place, embed, operand);
                 }
                 let expr = self.field(place, field)?;
-                self.test(expr, *operator, operand)
+                Ok(self.test(expr, *operator, operand))
             }
         }
     }
 
-    fn order(&self, place: Place<'a>, selection: &Selection, node: &Node) -> Result<Vec<Order>, PlanError> {
+    pub(super) fn order(&self, place: Place<'a>, selection: &Selection, node: &Node) -> Result<Vec<Order>, PlanError> {
         let mut order = Vec::with_capacity(selection.order.len());
         for term in &selection.order {
             let expr = match &term.embed {
                 None => self.field(place, &term.field)?,
                 Some(name) => self.embedded_field(place, name, term, (selection, node))?,
             };
-            self.check_order(&expr)?;
+            self.check_order(&expr);
             let nulls_first = term.nulls_first.unwrap_or(term.descending);
             order.push(Order { expr, descending: term.descending, nulls_first });
         }

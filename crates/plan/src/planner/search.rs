@@ -1,22 +1,17 @@
 //! Full-text filters: `fts(english).cat&dog` becomes `to_tsvector('english', column) @@ to_tsquery('english', …)`.
 
-use crate::error::{DatabaseError, PlanError};
+use crate::error::DatabaseError;
 use crate::expr::Expr;
 use crate::query::Operator;
 use crate::value::search::{Configuration, QueryForm, TSQUERY, TSVECTOR};
 use crate::value::{Type, Value};
 
 use super::Planner;
+use super::faults::Told;
 
 impl Planner<'_> {
     /// Whether the words of `expr` are what `text` asks for.
-    pub(super) fn search(
-        &self,
-        expr: Expr,
-        operator: Operator,
-        language: Option<&str>,
-        text: &str,
-    ) -> Result<Expr, PlanError> {
+    pub(super) fn search(&self, expr: Expr, operator: Operator, language: Option<&str>, text: &str) -> Expr {
         let form = form_of(operator);
         let with_language = |argument: Expr| match language {
             Some(language) => vec![self.language(language), argument],
@@ -25,7 +20,7 @@ impl Planner<'_> {
         let vector = if is_vector(&expr.ty()) {
             expr
         } else {
-            self.check_searchable(&expr.ty(), language.is_some())?;
+            self.note(check_searchable(&expr.ty(), language.is_some()));
             Expr::call("to_tsvector", with_language(expr), Type::Other(TSVECTOR.into()))
         };
         let query = if self.capabilities.reads_literals {
@@ -34,7 +29,7 @@ impl Planner<'_> {
         } else {
             self.search_query(form, language, text)
         };
-        Ok(Expr::call("@@", vec![vector, query], Type::Bool))
+        Expr::call("@@", vec![vector, query], Type::Bool)
     }
 
     fn language(&self, language: &str) -> Expr {
@@ -50,12 +45,15 @@ impl Planner<'_> {
 
     /// What is searched for, read now: PostgreSQL tells a fault in it even when there is no row.
     fn search_query(&self, form: QueryForm, language: Option<&str>, text: &str) -> Expr {
-        let read = || {
-            let configuration = language.map_or(Ok(Configuration::default()), Configuration::named)?;
-            form.read(configuration, text)
-        };
-        let value = match read() {
-            Ok(query) => Value::text(query.to_string()),
+        let configuration = language.map_or(Ok(Configuration::default()), Configuration::named);
+        let value = match configuration {
+            Ok(configuration) => match form.read(configuration, text) {
+                Ok(query) => Value::text(query.to_string()),
+                Err(fault) => {
+                    self.faults.keep(Told::Folding, fault);
+                    Value::Null
+                }
+            },
             Err(fault) => {
                 self.literal_fault.borrow_mut().get_or_insert(fault);
                 Value::Null
@@ -63,16 +61,16 @@ impl Planner<'_> {
         };
         Expr::value(value, Type::Other(TSQUERY.into()))
     }
+}
 
-    fn check_searchable(&self, ty: &Type, with_language: bool) -> Result<(), PlanError> {
-        if self.capabilities.reads_literals || ty.is_text() || ty.is_json() {
-            return Ok(());
-        }
-        let before = if with_language { "unknown, " } else { "" };
-        let message = format!("function to_tsvector({before}{}) does not exist", ty.sql_name());
-        let hint = "No function matches the given name and argument types. You might need to add explicit type casts.";
-        Err(DatabaseError::new("42883", message).hint(hint).into())
+fn check_searchable(ty: &Type, with_language: bool) -> Result<(), DatabaseError> {
+    if ty.is_text() || ty.is_json() {
+        return Ok(());
     }
+    let before = if with_language { "unknown, " } else { "" };
+    let message = format!("function to_tsvector({before}{}) does not exist", ty.sql_name());
+    let hint = "No function matches the given name and argument types. You might need to add explicit type casts.";
+    Err(DatabaseError::new("42883", message).hint(hint))
 }
 
 fn is_vector(ty: &Type) -> bool {

@@ -1,7 +1,7 @@
 //! Type names in a select's casts.
 
 use crate::engine::Capabilities;
-use crate::error::{DatabaseError, PlanError};
+use crate::error::DatabaseError;
 use crate::schema::Schema;
 use crate::value::Type;
 
@@ -10,7 +10,7 @@ use crate::value::Type;
 /// # Errors
 /// PostgreSQL's 42704 when there is none. Engines that read literals know types of their own, so an
 /// unknown name is left to them; what renders it takes care that it stays one name.
-pub(super) fn type_named(schema: &Schema, capabilities: Capabilities, name: &str) -> Result<Type, PlanError> {
+pub(super) fn type_named(schema: &Schema, capabilities: Capabilities, name: &str) -> Result<Type, DatabaseError> {
     let lower = name.trim().to_ascii_lowercase();
     if let Some(item) = lower.strip_suffix("[]") {
         return Ok(Type::Array(Box::new(type_named(schema, capabilities, item)?)));
@@ -28,7 +28,7 @@ pub(super) fn type_named(schema: &Schema, capabilities: Capabilities, name: &str
     if capabilities.reads_literals {
         return Ok(Type::Other(lower.into()));
     }
-    Err(DatabaseError::new("42704", format!("type \"{lower}\" does not exist")).into())
+    Err(DatabaseError::new("42704", format!("type \"{lower}\" does not exist")))
 }
 
 fn built_in(name: &str) -> Option<Type> {

@@ -7,7 +7,7 @@ use crate::query::{
     Conflict, Delete, Filter, Insert, Operand, Operator, Resolution, Returning, RowsWanted, Selection, Update,
 };
 use crate::schema::{Column, ColumnId, PolicyCommand, Privilege, Relation};
-use crate::value;
+use crate::value::{self, Value};
 
 use super::Planner;
 use super::faults::Told;
@@ -20,6 +20,7 @@ impl<'a> Planner<'a> {
         let columns = body_columns(relation, &insert.rows.columns)?;
         let ids: Vec<_> = columns.iter().map(|column| column.id).collect();
         let keyed = insert.put.as_deref().map_or_else(|| Ok(Vec::new()), |filters| key_of(relation, filters))?;
+        let key = self.key_values(relation, &keyed);
         let conflict = insert.conflict.as_ref().map(|c| self.conflict_columns(relation, c)).transpose()?.flatten();
         let single = insert.rows.json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
         self.refuse_view(relation, "insert into");
@@ -38,7 +39,7 @@ impl<'a> Planner<'a> {
             Some(_) => rows,
             None => {
                 self.authorize_sequences(relation, &ids)?;
-                self.rows_with_key(relation, rows, &ids, &keyed)?
+                rows_with_key(rows, &ids, &key)?
             }
         };
         Ok(InsertPlan {
@@ -56,24 +57,20 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// The rows that have the key; where the engine reads them, it has to look itself.
-    fn rows_with_key(
-        &self,
-        relation: &Relation,
-        rows: RowSource,
-        written: &[ColumnId],
-        keyed: &[(ColumnId, String)],
-    ) -> Result<RowSource, PlanError> {
-        if keyed.iter().any(|(column, _)| !written.contains(column)) {
-            return Err(PlanError::KeyDiffers);
-        }
-        let RowSource::Values(mut rows) = rows else { return Ok(rows) };
-        for (column, text) in keyed {
-            let value = value::parse(text, &relation.column_by_id(*column).ty, &self.limits.clock)?;
-            let place = written.iter().position(|id| id == column);
-            rows.retain(|row| place.and_then(|place| row.get(place)) == Some(&Cell::Value(value.clone())));
-        }
-        Ok(RowSource::Values(rows))
+    /// The values of the key that a PUT names; where the engine reads literals, it reads these as well.
+    fn key_values(&self, relation: &Relation, keyed: &[(ColumnId, String)]) -> Vec<(ColumnId, Value)> {
+        let read = |(column, text): &(ColumnId, String)| {
+            if self.capabilities.reads_literals {
+                return (*column, Value::Null);
+            }
+            let value = value::parse(text, &relation.column_by_id(*column).ty, &self.limits.clock);
+            let value = value.unwrap_or_else(|fault| {
+                self.literal_fault.borrow_mut().get_or_insert(fault);
+                Value::Null
+            });
+            (*column, value)
+        };
+        keyed.iter().map(read).collect()
     }
 
     fn conflict(
@@ -242,8 +239,11 @@ impl<'a> Planner<'a> {
                 let place = Place { relation, source: SourceId::ROW };
                 let slot = self.needs.add(relation, Privilege::Select, Vec::new());
                 self.check_aggregates(selection)?;
-                let node = self.unfiltered_node(place, selection, 0)?;
-                self.check_grouping(place, &node, selection, 0)?;
+                self.faults.in_answer.set(true);
+                let mut node = self.unfiltered_node(place, selection, 0)?;
+                node.order = self.order(place, selection, &node)?;
+                self.check_grouping(place, &node, selection, 0);
+                self.faults.in_answer.set(false);
                 let mut read = self.columns_read(place, &node, &[]);
                 if node.grouped && read.is_empty() {
                     // To count rows is to read them, whole.
@@ -283,6 +283,19 @@ fn refuse_most_of_groups(returning: &ReturningPlan, wanted: RowsWanted) -> Resul
         }
         (ReturningPlan::Rows(_) | ReturningPlan::Nothing | ReturningPlan::Key(_), _) => Ok(()),
     }
+}
+
+/// The rows that have the key; where the engine reads them, it has to look itself.
+fn rows_with_key(rows: RowSource, written: &[ColumnId], key: &[(ColumnId, Value)]) -> Result<RowSource, PlanError> {
+    if key.iter().any(|(column, _)| !written.contains(column)) {
+        return Err(PlanError::KeyDiffers);
+    }
+    let RowSource::Values(mut rows) = rows else { return Ok(rows) };
+    for (column, value) in key {
+        let place = written.iter().position(|id| id == column);
+        rows.retain(|row| place.and_then(|place| row.get(place)) == Some(&Cell::Value(value.clone())));
+    }
+    Ok(RowSource::Values(rows))
 }
 
 /// The key that the filters of a PUT name, with its values as text.

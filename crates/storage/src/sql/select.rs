@@ -5,6 +5,7 @@ use roadbed_plan::expr::{
     StatementConflict,
 };
 use roadbed_plan::schema::{ColumnId, RelationId};
+use roadbed_plan::value::Value;
 
 use super::dialect::{Dialect, quote_identifier};
 use super::render::{Renderer, SourceText};
@@ -292,10 +293,7 @@ impl Renderer<'_> {
     fn limit_and_offset(&mut self, limit: Option<&Expr>, offset: Option<&Expr>) {
         match (limit, self.dialect) {
             (Some(limit), Dialect::Sqlite) => {
-                // No limit is null for PostgreSQL and -1 for SQLite.
-                self.push(" limit coalesce(");
-                self.expression(limit);
-                self.push(", -1)");
+                self.page_bound(" limit ", "limit", limit);
             }
             (Some(limit), Dialect::Postgres) => {
                 self.push(" limit ");
@@ -305,8 +303,26 @@ impl Renderer<'_> {
             (None, Dialect::Sqlite | Dialect::Postgres) => {}
         }
         if let Some(offset) = offset {
-            self.push(" offset ");
-            self.expression(offset);
+            match self.dialect {
+                Dialect::Sqlite => self.page_bound(" offset ", "offset", offset),
+                Dialect::Postgres => {
+                    self.push(" offset ");
+                    self.expression(offset);
+                }
+            }
+        }
+    }
+
+    /// For SQLite, to which a negative number means none at all, and null nothing.
+    fn page_bound(&mut self, before: &str, function: &str, bound: &Expr) {
+        self.push(before);
+        let is_plain = matches!(bound, Expr::Value { value: Value::Int(0..), .. });
+        if !is_plain {
+            self.push(&format!("pg_{function}('int8', "));
+        }
+        self.expression(bound);
+        if !is_plain {
+            self.push(")");
         }
     }
 

@@ -26,7 +26,10 @@ impl Planner<'_> {
             return Ok(if function.returns_set { none } else { nulls(row) });
         }
         let body = self.secured_body(function, &arguments, SourceId::ROW)?;
-        let body = self.with_columns(body, function, row)?;
+        let mut body = self.with_columns(body, function, row)?;
+        if let Some(checks) = domain_checks(&arguments) {
+            body.condition = Expr::all([checks].into_iter().chain(body.condition.take()).collect());
+        }
         Ok(if function.returns_set { body } else { self.one_row(body, row) })
     }
 
@@ -131,6 +134,17 @@ impl Planner<'_> {
             ..Select::default()
         }
     }
+}
+
+/// Asks the domains of the arguments, once and whether or not there are rows; it is always true.
+fn domain_checks(arguments: &[Expr]) -> Option<Expr> {
+    let of_domains = arguments.iter().filter(|argument| matches!(argument.ty(), Type::Domain(_)));
+    let check = |argument: &Expr| Expr::IsDistinct {
+        left: Box::new(Expr::Cast { expr: Box::new(argument.clone()), ty: argument.ty() }),
+        right: Box::new(argument.clone()),
+        negated: true,
+    };
+    Expr::all(of_domains.map(check).collect())
 }
 
 /// One row of nulls.

@@ -56,8 +56,9 @@ impl<'a> Planner<'a> {
         let mut conditions: Vec<Expr> = node.condition.take().into_iter().collect();
         conditions.extend(self.conditions(child, &embed.selection.filter, &node)?);
         node.condition = Expr::all(conditions);
+        node.order = self.order(child, &embed.selection, &node)?;
         if !embed.spread || many {
-            self.check_grouping(child, &node, &embed.selection, depth)?;
+            self.check_grouping(child, &node, &embed.selection, depth);
         }
         node.forget_empty_embeds();
         node.view = Some(Box::new(match self.capabilities.enforces_access {

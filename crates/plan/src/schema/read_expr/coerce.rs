@@ -96,6 +96,11 @@ pub(super) fn cast_context(from: &Type, to: &Type) -> Option<Context> {
     }
 }
 
+/// Whether `from::to` exists.
+pub(crate) fn can_cast(from: &Type, to: &Type) -> bool {
+    cast_context(from, to).is_some()
+}
+
 /// The conversions of PostgreSQL's catalog `pg_cast`.
 fn listed_cast(from: &Type, to: &Type) -> Option<Context> {
     use Context::{Assignment, Explicit, Implicit};

@@ -29,6 +29,7 @@ use std::collections::BTreeSet;
 
 use pg_query::protobuf;
 
+pub(crate) use coerce::can_cast;
 pub(crate) use inline::{is_plain, substitute};
 pub use step_calls::FoundCall;
 pub use variables::Sight;

@@ -26,6 +26,11 @@ pub(super) async fn database(server: &Postgres, setup: &Setup) -> Result<String,
     Ok(name)
 }
 
+/// As [`database`], for a setup that no other test has: nothing is kept to be copied.
+pub(super) async fn database_for_once(server: &Postgres, setup: &Setup) -> Result<String, String> {
+    make(server, setup).await
+}
+
 type Made = Arc<OnceCell<Result<String, String>>>;
 
 async fn template(server: &Postgres, setup: &Setup) -> Result<String, String> {
@@ -38,9 +43,9 @@ async fn template(server: &Postgres, setup: &Setup) -> Result<String, String> {
 }
 
 async fn make(server: &Postgres, setup: &Setup) -> Result<String, String> {
-    let _alone = FILLING.lock().await;
     let name = fresh_name();
     server.run(&format!("create database {name}")).await;
+    let _alone = FILLING.lock().await;
     let settings = setup.settings(&server.url_of(&name));
     let engine = roadbed::connect(&settings).map_err(|error| error.to_string())?;
     fill(&*engine, &setup.with_roles_kept()).await?;

@@ -12,7 +12,8 @@ use roadbed_plan::engine::{Migration, MigrationError};
 use roadbed_plan::{Clock, Engine};
 use tower::ServiceExt;
 
-use super::{Answer, Ask, On, SECRET, postgres, template};
+use super::postgres::{self, Postgres};
+use super::{Answer, Ask, On, SECRET, template};
 
 /// What a world is made of, as texts: one migration, a seed, and settings as in `roadbed.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -29,6 +30,11 @@ impl Setup {
 
     pub(crate) fn rows(mut self, rows: impl Into<String>) -> Self {
         self.rows = rows.into();
+        self
+    }
+
+    pub(crate) fn settings_text(mut self, settings: impl Into<String>) -> Self {
+        self.settings = settings.into();
         self
     }
 
@@ -107,11 +113,27 @@ impl World {
             On::Postgres => {
                 let server = postgres::server().ok_or("PostgreSQL is not installed")?;
                 let database = template::database(server, setup).await?;
-                let settings = setup.settings(&server.url_of(&database));
-                let engine = roadbed::connect(&settings).map_err(|error| error.to_string())?;
-                Self::over(settings, engine, Some(database)).await
+                Self::over_postgres(setup, server, database).await
             }
         }
+    }
+
+    /// As [`World::try_new`], for a setup that no other test has, so that nothing is kept to be copied.
+    pub(crate) async fn try_once(on: On, setup: &Setup) -> Result<Self, String> {
+        match on {
+            On::Sqlite => Self::try_new(on, setup).await,
+            On::Postgres => {
+                let server = postgres::server().ok_or("PostgreSQL is not installed")?;
+                let database = template::database_for_once(server, setup).await?;
+                Self::over_postgres(setup, server, database).await
+            }
+        }
+    }
+
+    async fn over_postgres(setup: &Setup, server: &Postgres, database: String) -> Result<Self, String> {
+        let settings = setup.settings(&server.url_of(&database));
+        let engine = roadbed::connect(&settings).map_err(|error| error.to_string())?;
+        Self::over(settings, engine, Some(database)).await
     }
 
     /// A world of SQLite in a file.

@@ -49,6 +49,13 @@ pub(super) fn one_filter(rng: &mut StdRng, model: &Model, table: &Table) -> (Str
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
     let (name, kind) =
         if kind.is_json() && chance(rng, 0.7) { (format!("{name}->>a"), Kind::Text) } else { (name, kind) };
+    if kind.is_text() && chance(rng, 0.12) || kind == Kind::Jsonb && chance(rng, 0.1) || chance(rng, 0.003) {
+        return (name, format!("{not}{}", search(rng)));
+    }
+    let is_container = kind.is_array() || kind == Kind::Jsonb;
+    if is_container && chance(rng, 0.3) {
+        return (name, format!("{not}{}", containment(rng, kind)));
+    }
     let test = match rng.random_range(0..12) {
         3 => format!("neq.{}", plain(&value(rng, kind))),
         4 => format!("{}.{}", one_of(rng, &["gt", "gte", "lt", "lte"]), plain(&value(rng, kind))),
@@ -56,9 +63,7 @@ pub(super) fn one_filter(rng: &mut StdRng, model: &Model, table: &Table) -> (Str
         6 => format!("is.{}", one_of(rng, &["null", "not_null"])),
         7 if kind == Kind::Bool => format!("is.{}", one_of(rng, &["true", "false", "unknown"])),
         8 => format!("isdistinct.{}", plain(&value(rng, kind))),
-        9 if kind.is_array() || kind == Kind::Jsonb => {
-            format!("{}.{}", one_of(rng, &["cs", "cd", "ov"]), kind.text(rng).replace('"', "").replace(", ", ","))
-        }
+        9 if chance(rng, 0.05) => containment(rng, kind),
         10 if chance(rng, 0.4) && !kind.is_array() && !kind.is_json() => {
             let word = *one_of(rng, &["eq", "gt", "lte"]);
             format!(
@@ -79,6 +84,33 @@ pub(super) fn one_filter(rng: &mut StdRng, model: &Model, table: &Table) -> (Str
         _ => format!("eq.{}", plain(&value(rng, kind))),
     };
     (name, format!("{not}{test}"))
+}
+
+fn containment(rng: &mut StdRng, kind: Kind) -> String {
+    let operator = if kind == Kind::Jsonb {
+        *one_of(rng, &["cs", "cs", "cd", "cd", "ov"])
+    } else {
+        *one_of(rng, &["cs", "cd", "ov"])
+    };
+    let value = kind.text(rng);
+    // Without its quotes JSON is wrong more often than not.
+    let value = if kind == Kind::Jsonb && chance(rng, 0.7) { value } else { value.replace('"', "").replace(", ", ",") };
+    format!("{operator}.{value}")
+}
+
+/// A full-text search.
+fn search(rng: &mut StdRng) -> String {
+    let configuration = *one_of(rng, &["", "", "", "(english)", "(simple)", "(english)", "(nothing)"]);
+    let (operator, words) = match rng.random_range(0..4) {
+        0 => (
+            "fts",
+            *one_of(rng, &["cat", "hello&world", "hello|cat", "!hello", "hel:*", "run<->cat", "the", "cat &", ""]),
+        ),
+        1 => ("plfts", *one_of(rng, &["cats", "hello world", "the", "Running cats", "x y", ""])),
+        2 => ("phfts", *one_of(rng, &["hello world", "world hello", "cats running", "it's", ""])),
+        _ => ("wfts", *one_of(rng, &["hello or cat", "-hello", "\"hello world\"", "cat -dog", "the", "\"cat"])),
+    };
+    format!("{operator}{configuration}.{words}")
 }
 
 /// Text that means itself outside and inside of a tree.

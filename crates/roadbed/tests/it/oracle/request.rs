@@ -7,11 +7,13 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value as Json, json};
 
+use super::aggregates::aggregated;
+use super::calls::call;
 use super::filters::filters;
 use super::schema::{Model, Table};
 use super::selection::{about_embeds, order, select};
 use super::words::{USERS, chance, one_of};
-use super::writes::{delete, insert, update};
+use super::writes::{delete, insert, put, update};
 use crate::harness::{self, Ask};
 
 pub(super) struct Request {
@@ -51,6 +53,16 @@ impl Caller {
         }
     }
 
+    /// The role of its token.
+    pub(super) fn role(&self) -> &str {
+        match self {
+            Self::Anonymous => "anon",
+            Self::User { .. } => "authenticated",
+            Self::Member(role) => role,
+            Self::Service => "service_role",
+        }
+    }
+
     fn as_harness(&self) -> harness::Caller {
         match self {
             Self::Anonymous => harness::Caller::Anonymous,
@@ -84,6 +96,29 @@ impl Request {
         !matches!(self.method, "GET" | "HEAD")
     }
 
+    pub(super) fn calls(&self) -> bool {
+        self.path.starts_with("/rpc/")
+    }
+
+    /// The table or function.
+    pub(super) fn target(&self) -> &str {
+        let path = self.path.trim_start_matches("/rpc/").trim_start_matches('/');
+        path.split('?').next().unwrap_or(path)
+    }
+
+    /// Whether the query says this, which has nothing that is percent-encoded.
+    pub(super) fn asks(&self, words: &str) -> bool {
+        self.path.split_once('?').is_some_and(|(_, query)| query.contains(words))
+    }
+
+    pub(super) fn prefers(&self, what: &str) -> bool {
+        self.headers.iter().any(|(name, value)| name == "prefer" && value == what)
+    }
+
+    pub(super) fn accepts(&self, what: &str) -> bool {
+        self.headers.iter().any(|(name, value)| name == "accept" && value == what)
+    }
+
     pub(super) fn ask(&self) -> Ask {
         let method = Method::from_bytes(self.method.as_bytes()).expect("methods are methods");
         let mut ask = Ask::new(method, self.path.as_str()).by(self.caller.as_harness());
@@ -95,13 +130,17 @@ impl Request {
     pub(super) fn random(rng: &mut StdRng, model: &Model) -> Self {
         let table = one_of(rng, &model.tables);
         let caller = Caller::random(rng, model);
+        if chance(rng, 0.15) {
+            return call(rng, model, caller);
+        }
         if table.is_view() {
             return read(rng, model, table, caller);
         }
-        match rng.random_range(0..10) {
-            0..=4 => read(rng, model, table, caller),
-            5 | 6 => insert(rng, model, table, caller),
-            7 | 8 => update(rng, model, table, caller),
+        match rng.random_range(0..20) {
+            0..=9 => read(rng, model, table, caller),
+            10..=13 => insert(rng, model, table, caller),
+            14..=16 => update(rng, model, table, caller),
+            17 => put(rng, model, table, caller),
             _ => delete(rng, model, table, caller),
         }
     }
@@ -115,7 +154,10 @@ pub(super) fn encode(text: &str) -> String {
 fn read(rng: &mut StdRng, model: &Model, table: &Table, caller: Caller) -> Request {
     let mut query = Vec::new();
     let mut embeds_a_parent = None;
-    if chance(rng, 0.7) {
+    let groups = chance(rng, 0.15);
+    if groups {
+        query.push(format!("select={}", encode(&aggregated(rng, model, table, 2))));
+    } else if chance(rng, 0.7) {
         let selection = select(rng, model, table, 2);
         query.push(format!("select={}", encode(&selection)));
         query.extend(about_embeds(rng, model, table, &selection));
@@ -123,7 +165,12 @@ fn read(rng: &mut StdRng, model: &Model, table: &Table, caller: Caller) -> Reque
         embeds_a_parent = table.parents.iter().find(shown);
     }
     query.extend(filters(rng, model, table));
-    let ordered = chance(rng, 0.6);
+    // Groups have no key that would order them in one way only.
+    let ordered = !groups && chance(rng, 0.6);
+    if groups && chance(rng, 0.2) {
+        let columns = table.all_columns();
+        query.push(format!("order={}", one_of(rng, &columns)));
+    }
     if ordered {
         let own = order(rng, model, table);
         query.push(match embeds_a_parent {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use super::functions::{Function, functions};
 use super::request::Request;
 use super::words::{Kind, USERS, chance, one_of};
 
@@ -13,6 +14,7 @@ pub(super) struct Model {
     /// A role of this schema's own.
     pub(super) role: String,
     roles: Vec<String>,
+    pub(super) functions: Vec<Function>,
     grants: Vec<String>,
     policies: Vec<String>,
 }
@@ -24,6 +26,8 @@ pub(super) struct Table {
     /// Columns that refer to another table's key, with that table.
     pub(super) parents: Vec<(String, usize)>,
     constraints: Vec<String>,
+    /// Columns that two rows never share, beside the key.
+    pub(super) uniques: Vec<Vec<String>>,
     /// Statements after the definition.
     more: Vec<String>,
     /// Of a view: what follows `create view … `.
@@ -63,7 +67,14 @@ impl Model {
             tables.push(Table::junction(rng, &tables));
         }
         let role = format!("role_{seed:x}");
-        let mut model = Self { tables, roles: roles(rng, &role), role, grants: Vec::new(), policies: Vec::new() };
+        let mut model = Self {
+            tables,
+            roles: roles(rng, &role),
+            role,
+            functions: Vec::new(),
+            grants: Vec::new(),
+            policies: Vec::new(),
+        };
         let tables = model.tables.len();
         model.policies = (0..tables).flat_map(|index| model.policies_on(rng, index)).collect();
         for index in 0..tables {
@@ -73,6 +84,7 @@ impl Model {
             }
         }
         model.grants = (0..model.tables.len()).flat_map(|index| model.grants_on(rng, index)).collect();
+        model.functions = functions(rng, &model);
         model
     }
 
@@ -88,6 +100,9 @@ impl Model {
         }
         for table in &self.tables {
             sql.push_str(&table.definition(self));
+        }
+        for function in &self.functions {
+            sql.push_str(&function.definition(self));
         }
         for line in self.grants.iter().chain(&self.policies) {
             sql.push_str(line);
@@ -108,11 +123,18 @@ impl Model {
 
     /// What a reader of a failure needs: the tables that the request names, their grants and policies.
     pub(super) fn describe(&self, request: &Request) -> String {
-        let named = |text: &str| {
-            self.tables.iter().any(|table| text.contains(&table.name) && request.path.contains(&table.name))
-        };
+        let tables = self.tables.iter().map(|table| &table.name);
+        let names: Vec<_> = tables.chain(self.functions.iter().map(|function| &function.name)).collect();
+        let named = |text: &str| names.iter().any(|name| text.contains(*name) && request.path.contains(*name));
         let lines = self.migration();
         lines.split_inclusive(";\n").filter(|statement| named(statement)).collect()
+    }
+
+    /// Whether the caller's role has a right to some columns of the table that a request is to.
+    pub(super) fn grants_columns(&self, request: &Request) -> bool {
+        let role = request.caller.role();
+        let ending = format!(") on {} to {role};", request.target());
+        self.grants.iter().any(|grant| grant.ends_with(&ending))
     }
 
     fn grants_on(&self, rng: &mut StdRng, index: usize) -> Vec<String> {
@@ -123,9 +145,9 @@ impl Model {
                 if role == self.role && chance(rng, 0.5) {
                     continue;
                 }
-                if chance(rng, 0.82) {
+                if chance(rng, 0.88) {
                     grants.push(format!("grant {verb} on {} to {role};", table.name));
-                } else if verb != "delete" && chance(rng, 0.4) {
+                } else if verb != "delete" && chance(rng, 0.6) {
                     let names = table.all_columns();
                     let some: Vec<_> = names.iter().filter(|_| chance(rng, 0.7)).cloned().collect();
                     if !some.is_empty() {
@@ -181,15 +203,7 @@ impl Model {
         let table = &self.tables[index];
         let name = &table.name;
         let secured = if chance(rng, 0.5) { "with (security_invoker = true) " } else { "" };
-        let column = |name: &str, kind| Column {
-            name: name.into(),
-            kind,
-            not_null: false,
-            default: None,
-            unique: false,
-            check: None,
-            generated: None,
-        };
+        let column = Column::plain;
         let mut columns: Vec<Column> = table.columns.iter().map(|own| column(&own.name, own.kind)).collect();
         let own = |column: &Column| format!("{name}.{}", column.name);
         let mut listed: Vec<_> = columns.iter().map(own).collect();
@@ -226,6 +240,7 @@ impl Model {
             columns,
             parents: Vec::new(),
             constraints: Vec::new(),
+            uniques: Vec::new(),
             more: Vec::new(),
             view: Some(secured.to_owned() + &body),
             secured: false,
@@ -257,12 +272,28 @@ impl Table {
             columns,
             parents,
             constraints: Vec::new(),
+            uniques: Vec::new(),
             more: Vec::new(),
             view: None,
             secured,
         };
         table.constrain(rng);
         table
+    }
+
+    /// The rows that a function defines by itself: an owner and what else there is.
+    pub(super) fn made_by(function: &str, columns: Vec<Column>) -> Self {
+        Self {
+            name: function.to_owned(),
+            key: Key::Owner,
+            columns,
+            parents: Vec::new(),
+            constraints: Vec::new(),
+            uniques: Vec::new(),
+            more: Vec::new(),
+            view: None,
+            secured: false,
+        }
     }
 
     fn junction(rng: &mut StdRng, before: &[Self]) -> Self {
@@ -277,6 +308,7 @@ impl Table {
             columns,
             parents,
             constraints: Vec::new(),
+            uniques: Vec::new(),
             more: Vec::new(),
             view: None,
             secured: chance(rng, 0.5),
@@ -356,27 +388,22 @@ impl Table {
             && let [first, second, ..] = &plain[..]
         {
             self.constraints.push(format!("unique ({}, {})", first.name, second.name));
+            self.uniques.push(vec![first.name.clone(), second.name.clone()]);
         }
         if chance(rng, 0.1)
             && let [first, ..] = &plain[..]
         {
             self.more.push(format!("create unique index on {name} ({}) where owner_id is null", first.name));
         }
+        let alone = self.columns.iter().filter(|column| column.unique);
+        self.uniques.extend(alone.map(|column| vec![column.name.clone()]));
         if chance(rng, 0.1) {
             self.constraints.push("check (owner_id is not null or id is not null)".into());
         }
         if chance(rng, 0.3)
             && let Some((kind, expression)) = self.columns.iter().find_map(generated_from)
         {
-            self.columns.push(Column {
-                name: "made".into(),
-                kind,
-                not_null: false,
-                default: None,
-                unique: false,
-                check: None,
-                generated: Some(expression),
-            });
+            self.columns.push(Column { generated: Some(expression), ..Column::plain("made", kind) });
         }
     }
 
@@ -507,6 +534,11 @@ impl Column {
         let unique = kind != Kind::Json && !not_null && chance(rng, 0.1);
         let check = (kind.is_number() && chance(rng, 0.25)).then(|| format!("{name} >= -1"));
         Self { name, kind, not_null, default, unique, check, generated: None }
+    }
+
+    /// One that has nothing but its type.
+    pub(super) fn plain(name: &str, kind: Kind) -> Self {
+        Self { name: name.into(), kind, not_null: false, default: None, unique: false, check: None, generated: None }
     }
 
     fn definition(&self) -> String {

@@ -3,6 +3,7 @@
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use super::aggregates::aggregated;
 use super::filters::one_filter;
 use super::request::encode;
 use super::schema::{Key, Model, Table};
@@ -40,19 +41,36 @@ pub(super) fn select(rng: &mut StdRng, model: &Model, table: &Table, depth: usiz
 
 /// Parents, children, the table itself, and what is on the other side of the junction.
 fn embeds(rng: &mut StdRng, model: &Model, table: &Table, depth: usize) -> Vec<String> {
-    let inner = |rng: &mut StdRng| if chance(rng, 0.25) { "!inner" } else { "" };
     let mut found = Vec::new();
-    for Embedded { name, hint, to } in embedded(model, table) {
+    for embedded in embedded(model, table) {
         if chance(rng, 0.45) {
-            let other = &model.tables[to];
-            let spread = if name == hint && chance(rng, 0.1) { "..." } else { "" };
-            let target = if name == hint { other.name.clone() } else { format!("{name}:{}", other.name) };
-            let hint = if chance(rng, 0.03) { String::new() } else { format!("!{hint}") };
-            found.push(format!("{spread}{target}{hint}{}({})", inner(rng), select(rng, model, other, depth - 1)));
+            let other = &model.tables[embedded.to];
+            let spread = chance(rng, 0.15);
+            let inside = if !spread && chance(rng, 0.15) {
+                aggregated(rng, model, other, depth - 1)
+            } else {
+                select(rng, model, other, depth - 1)
+            };
+            found.push(embedded.written(rng, other, spread, &inside));
         }
     }
     if chance(rng, 0.02) {
         found.push("nowhere(*)".into());
+    }
+    found
+}
+
+/// Embeds beside aggregates. The rows of an embed are what is grouped by, so there are none whose order may differ.
+pub(super) fn embeds_of_groups(rng: &mut StdRng, model: &Model, table: &Table, depth: usize) -> Vec<String> {
+    let mut found = Vec::new();
+    for embedded in embedded(model, table).into_iter().filter(|embedded| !embedded.many) {
+        if chance(rng, 0.5) {
+            let other = &model.tables[embedded.to];
+            let spread = chance(rng, 0.5);
+            let inside =
+                if chance(rng, 0.5) { aggregated(rng, model, other, depth - 1) } else { select(rng, model, other, 0) };
+            found.push(embedded.written(rng, other, spread, &inside));
+        }
     }
     found
 }
@@ -62,13 +80,24 @@ struct Embedded {
     name: String,
     hint: String,
     to: usize,
+    /// There may be several rows.
+    many: bool,
+}
+
+impl Embedded {
+    fn written(&self, rng: &mut StdRng, other: &Table, spread: bool, inside: &str) -> String {
+        let inner = if chance(rng, 0.25) { "!inner" } else { "" };
+        let hint = if chance(rng, 0.03) { String::new() } else { format!("!{}", self.hint) };
+        let begin = if spread { "...".to_owned() } else { format!("{}:", self.name) };
+        format!("{begin}{}{hint}{inner}({inside})", other.name)
+    }
 }
 
 fn embedded(model: &Model, table: &Table) -> Vec<Embedded> {
     let at = model.tables.iter().position(|other| other.name == table.name).unwrap_or(0);
     let mut found = Vec::new();
     for (column, parent) in &table.parents {
-        found.push(Embedded { name: format!("up_{column}"), hint: column.clone(), to: *parent });
+        found.push(Embedded { name: format!("up_{column}"), hint: column.clone(), to: *parent, many: false });
     }
     for (index, other) in model.tables.iter().enumerate() {
         for (column, _) in other.parents.iter().filter(|(_, parent)| *parent == at) {
@@ -77,11 +106,13 @@ fn embedded(model: &Model, table: &Table) -> Vec<Embedded> {
                 name: format!("in_{}", other.name),
                 hint: if index == at { column.clone() } else { hint },
                 to: index,
+                many: true,
             });
         }
         if other.key == Key::Parents && other.parents.iter().any(|(_, parent)| *parent == at) {
             let far = other.parents.iter().find(|(_, parent)| *parent != at);
-            found.extend(far.map(|(_, to)| Embedded { name: "across".into(), hint: other.name.clone(), to: *to }));
+            let across = |to: usize| Embedded { name: "across".into(), hint: other.name.clone(), to, many: true };
+            found.extend(far.map(|(_, to)| across(*to)));
         }
     }
     found

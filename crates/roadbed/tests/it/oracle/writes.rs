@@ -65,10 +65,11 @@ pub(super) fn insert(rng: &mut StdRng, model: &Model, table: &Table, caller: Cal
     let rows = if chance(rng, 0.7) { 1 } else { rng.random_range(2..=3) };
     if chance(rng, 0.3) {
         headers.push(("prefer".to_owned(), format!("resolution={}-duplicates", one_of(rng, &["merge", "ignore"]))));
-        if chance(rng, 0.25) {
-            let names = table.all_columns();
-            query.push(format!("on_conflict={}", one_of(rng, &names)));
+        if chance(rng, 0.4) {
+            query.push(format!("on_conflict={}", conflict(rng, table)));
         }
+    } else if chance(rng, 0.02) {
+        query.push(format!("on_conflict={}", conflict(rng, table)));
     }
     if chance(rng, 0.2) {
         headers.push(("prefer".to_owned(), "missing=default".to_owned()));
@@ -87,6 +88,36 @@ pub(super) fn insert(rng: &mut StdRng, model: &Model, table: &Table, caller: Cal
         body(rng, model, table, rows, with_key)
     };
     Request { method: "POST", path: path(table, &query), headers, caller, body, ordered: false, many_rows: rows > 1 }
+}
+
+/// The columns by which rows meet: mostly a key.
+fn conflict(rng: &mut StdRng, table: &Table) -> String {
+    let mut keys = table.uniques.clone();
+    keys.push(table.key_columns());
+    if chance(rng, 0.2) { one_of(rng, &table.all_columns()).clone() } else { one_of(rng, &keys).join(",") }
+}
+
+/// One row under the key that the URL names, mostly the same as in the body.
+pub(super) fn put(rng: &mut StdRng, model: &Model, table: &Table, caller: Caller) -> Request {
+    let keys = table.key_columns();
+    let mut names: Vec<_> = table.all_columns().into_iter().filter(|_| chance(rng, 0.85)).collect();
+    let is_made = |name: &String| table.columns.iter().any(|column| column.name == *name && column.generated.is_some());
+    names.retain(|name| !keys.contains(name) && (!is_made(name) || chance(rng, 0.05)));
+    let mut query = Vec::new();
+    let mut members = Vec::new();
+    for key in &keys {
+        let value = member(rng, model, table, key);
+        query.push(format!("{key}=eq.{}", encode(value.trim_matches('"'))));
+        let other = chance(rng, 0.04);
+        members.push(format!("\"{key}\":{}", if other { member(rng, model, table, key) } else { value }));
+    }
+    members.extend(names.iter().map(|name| format!("\"{name}\":{}", member(rng, model, table, name))));
+    if chance(rng, 0.05) {
+        query.extend(filters(rng, model, table));
+    }
+    let headers = returning(rng, model, table, &mut query);
+    let body = format!("{{{}}}", members.join(","));
+    Request { method: "PUT", path: path(table, &query), headers, caller, body, ordered: false, many_rows: false }
 }
 
 const WRONG_BODIES: [&str; 11] = [

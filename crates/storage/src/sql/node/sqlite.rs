@@ -178,7 +178,11 @@ impl Renderer<'_> {
         let mut first = true;
         for output in &node.outputs {
             groups.extend(self.sqlite_group(output));
+            let is_embed = matches!(output, Output::Embed(_) | Output::Spread(_));
             for (name, text) in self.sqlite_json(output) {
+                if is_embed {
+                    groups.push(text.clone());
+                }
                 let mut key = Vec::new();
                 write_json_string(&mut key, &name);
                 let key = format!("{}{}:", if first { "" } else { "," }, String::from_utf8_lossy(&key));

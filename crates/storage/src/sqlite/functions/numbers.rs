@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use rusqlite::functions::Context;
 use rusqlite::types::{Value as SqlValue, ValueRef};
 
-use super::call::{Call, Function, Outcome, read, strict};
+use super::call::{Call, Function, Outcome, read, seeing_nulls, strict};
 use super::{PURE, answer};
 
 /// The operators; SQLite knows them as `int4_add`, `numeric_divide`, ….
@@ -39,6 +39,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     strict("exp", |call| function(call, f64::exp, arithmetic::numeric_exp)),
     strict("floor", floor),
+    seeing_nulls("limit", |call| match call.arg(0) {
+        // SQLite has no null here; what is negative is no limit to it.
+        Value::Null => Ok(Value::Int(-1)),
+        _ if call.int(0) < 0 => Err(DatabaseError::new("2201W", "LIMIT must not be negative")),
+        _ => Ok(Value::Int(call.int(0))),
+    }),
     strict("ln", |call| {
         positive(call)?;
         function(call, f64::ln, arithmetic::numeric_ln)
@@ -52,6 +58,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     strict("mod", |call| calculate(Arithmetic::Modulo, call.arg(0), call.arg(1), call.ty(0))),
     strict("negate", negate),
+    seeing_nulls("offset", |call| match call.int(0) {
+        ..0 => Err(DatabaseError::new("2201X", "OFFSET must not be negative")),
+        rows => Ok(Value::Int(rows)),
+    }),
     strict("pi", |_| Ok(Value::Float(std::f64::consts::PI))),
     strict("pow", power),
     strict("power", power),
