@@ -239,6 +239,8 @@ impl Server {
             limits: self.settings.limits.clone(),
             cors: self.settings.cors.clone(),
             entrance: entrance(&self.settings),
+            compression: self.settings.server.compression,
+            fallback_page: self.settings.server.fallback_page.clone(),
         })
     }
 

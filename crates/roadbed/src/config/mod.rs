@@ -41,6 +41,10 @@ pub struct Server {
     pub public_url: Option<String>,
     /// Whether answers tell how long their parts took.
     pub timing_enabled: bool,
+    /// Whether answers are compressed.
+    pub compression: bool,
+    /// The file of `public/` that is shown for addresses that are no file's.
+    pub fallback_page: Option<String>,
     /// What trusted proxies speak.
     pub forwarded_header: ForwardedHeader,
     /// Networks of proxies that are believed about their callers.
@@ -143,6 +147,17 @@ pub struct Limits {
     pub streams: NonZeroU32,
     /// Seconds after which a caller that takes nothing of its answer is cut off.
     pub write_seconds: NonZeroU64,
+    /// Seconds in which a request's body must come.
+    pub body_seconds: u64,
+    /// Bytes of all bodies and answers at a time.
+    pub buffer_bytes: usize,
+    /// Requests of one caller in so many seconds; 0 for any number.
+    pub rate: u32,
+    pub rate_seconds: NonZeroU64,
+    /// Requests that run at a time, that wait for them, and for how many seconds.
+    pub requests: NonZeroU32,
+    pub waiting: usize,
+    pub wait_seconds: u64,
     /// Seconds in which a request's headers must come.
     pub header_seconds: NonZeroU64,
     /// Bytes of a request's path and query.

@@ -79,6 +79,32 @@ pub(super) fn headers_too_large(length: usize, limit: usize) -> Response {
     respond(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "RB431", &message, None)
 }
 
+pub(super) fn overloaded() -> Response {
+    let message = "the server has more to do than it can";
+    let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, "RB503", message, Some("Ask again a little later."));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+pub(super) fn too_many(limit: u32, window: Duration) -> Response {
+    let message = format!("more than {limit} requests in {} seconds", window.as_secs());
+    respond(StatusCode::TOO_MANY_REQUESTS, "RB429", &message, Some("Ask again when `Retry-After` is over."))
+}
+
+/// As the dialect says it of what it reads itself.
+pub(super) fn body_too_large() -> Response {
+    respond(StatusCode::PAYLOAD_TOO_LARGE, "PGRST102", "The body is larger than the server allows", None)
+}
+
+pub(super) fn body_broken() -> Response {
+    respond(StatusCode::BAD_REQUEST, "PGRST102", "The body could not be read", None)
+}
+
+pub(super) fn body_too_slow(limit: Duration) -> Response {
+    let message = format!("the body did not come within {} seconds", limit.as_secs());
+    respond(StatusCode::REQUEST_TIMEOUT, "RB408", &message, None)
+}
+
 pub(super) fn too_slow(limit: Duration) -> Response {
     let message = format!("the request took longer than {} seconds", limit.as_secs());
     respond(StatusCode::GATEWAY_TIMEOUT, "RB504", &message, None)

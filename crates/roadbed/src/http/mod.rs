@@ -1,11 +1,15 @@
 //! Routes and what every request passes on its way to them.
 
 mod activity;
+mod admission;
 mod caller;
+mod compression;
 mod connections;
 mod entrance;
 mod error_response;
 mod middleware;
+mod public;
+mod rate;
 mod tls;
 mod wire;
 
@@ -22,9 +26,10 @@ use roadbed_auth::Authenticator;
 use roadbed_plan::Database;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
-use tower_http::services::ServeDir;
 
 use crate::config::{Cors, Limits};
+use admission::Admission;
+use rate::Rates;
 
 pub(crate) use caller::Proxies;
 pub(crate) use connections::Door;
@@ -43,22 +48,30 @@ pub(crate) struct Http {
     pub(crate) limits: Limits,
     pub(crate) cors: Cors,
     pub(crate) entrance: Entrance,
+    /// Whether answers are compressed.
+    pub(crate) compression: bool,
+    pub(crate) fallback_page: Option<String>,
 }
 
 pub(crate) fn router(http: Http) -> Router {
-    let session = layer::from_fn_with_state(http.authenticator.clone(), middleware::session);
-    let openapi = http.openapi.map(|routes| routes.layer(session.clone())).unwrap_or_default();
-    let rest = http.rest.layer(session).layer(DefaultBodyLimit::max(http.limits.body_bytes));
     let limit = Duration::from_secs(http.limits.request_seconds);
+    let head = (http.limits.url_bytes, http.limits.header_bytes);
+    let guards = Guards::new(&http);
+    let asked = http.openapi.as_ref().map(|routes| guards.around(routes.clone())).unwrap_or_default();
+    let rest = guards.around(http.rest);
+    // Where answers are not compressed their ranges of rows need not be hidden from who would.
+    let rest = if http.compression { rest.layer(layer::map_response(compression::hide_rows)) } else { rest };
     let routes = Router::new()
         .route("/healthz", get(alive))
-        .route("/readyz", get(ready).with_state(http.database))
+        .route("/readyz", get(ready).with_state(http.database.clone()))
         .route("/.well-known/roadbed.json", get(introduction).with_state(http.authenticator.clone()))
         .nest("/rest/v1/", rest)
-        .merge(openapi)
-        .fallback_service(ServeDir::new(http.public).fallback(get(error_response::not_found)))
+        .merge(asked)
+        .fallback_service(public::routes(http.public, http.fallback_page.as_deref()));
+    let routes = if http.compression { compressed(routes) } else { routes };
+    let routes = routes
         .layer(layer::from_fn_with_state(limit, middleware::time_limit))
-        .layer(layer::from_fn_with_state((http.limits.url_bytes, http.limits.header_bytes), entrance::head_limits));
+        .layer(layer::from_fn_with_state(head, entrance::head_limits));
     let for_all = routes.clone();
     routes
         .layer(cors(&http.cors))
@@ -66,6 +79,45 @@ pub(crate) fn router(http: Http) -> Router {
         .layer(layer::from_fn_with_state(Arc::new(http.entrance), entrance::enter))
         .layer(CatchPanicLayer::custom(error_response::panicked))
         .layer(layer::from_fn(middleware::log))
+}
+
+/// What stands before routes that know who asks: it lets in as many as can be served.
+struct Guards {
+    authenticator: Arc<Authenticator>,
+    admission: Arc<Admission>,
+    rates: Option<Arc<Rates>>,
+    body_bytes: usize,
+}
+
+impl Guards {
+    fn new(http: &Http) -> Self {
+        let limits = &http.limits;
+        let window = Duration::from_secs(limits.rate_seconds.get());
+        Self {
+            authenticator: http.authenticator.clone(),
+            admission: Arc::new(Admission::new(limits)),
+            rates: (limits.rate > 0).then(|| Arc::new(Rates::new(limits.rate, window))),
+            body_bytes: limits.body_bytes,
+        }
+    }
+
+    fn around(&self, routes: Router) -> Router {
+        let routes = routes
+            .layer(layer::from_fn_with_state(self.admission.clone(), admission::admit))
+            .layer(DefaultBodyLimit::max(self.body_bytes));
+        let session = layer::from_fn_with_state(self.authenticator.clone(), middleware::session);
+        match &self.rates {
+            Some(rates) => routes
+                .layer(layer::from_fn_with_state(rates.clone(), rate::by_caller))
+                .layer(session)
+                .layer(layer::from_fn_with_state(rates.clone(), rate::of_refusals)),
+            None => routes.layer(session),
+        }
+    }
+}
+
+fn compressed(routes: Router) -> Router {
+    routes.layer(compression::layer()).layer(layer::from_fn(compression::tag))
 }
 
 /// What a page must know to call the API. The key is one for the public, as its name says.
@@ -136,6 +188,8 @@ fn cors(cors: &Cors) -> CorsLayer {
                 "location",
                 "preference-applied",
                 "range-unit",
+                "ratelimit",
+                "ratelimit-policy",
                 "retry-after",
                 "server-timing",
                 "x-request-id",

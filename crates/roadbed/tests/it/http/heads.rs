@@ -16,8 +16,8 @@ fn headers_have_a_limit() {
     let answer = with_headers_of(&program, 1001);
     assert_eq!(status(&answer), 431, "{answer}");
     assert!(answer.contains("\"RB431\"") && answer.contains("1001") && answer.contains("1000"), "{answer}");
-    // What passes all bounds is not even read to its end.
-    assert_eq!(status(&with_headers_of(&program, 2_000_000)), 431);
+    // What passes all bounds is not even read to its end: who still sends may not hear why.
+    assert!([0, 431].contains(&status(&with_headers_of(&program, 2_000_000))));
     assert_eq!(status(&with_headers_of(&program, 1000)), 200);
 }
 
