@@ -6,8 +6,11 @@ mod default;
 mod documents;
 mod json_schema;
 mod openapi;
+mod postman;
+mod python;
 mod sample;
 mod swagger;
+mod typescript;
 
 use std::sync::Arc;
 
@@ -17,7 +20,10 @@ use roadbed_plan::{PlanError, Schema};
 
 pub use documents::{DescribeSettings, Document, Documents, OpenApiMode};
 pub use openapi::openapi;
+pub use postman::{collection, environment};
+pub use python::python;
 pub use swagger::swagger;
+pub use typescript::typescript;
 
 /// One exposed schema as its viewer may reach it.
 #[derive(Debug)]
@@ -115,6 +121,11 @@ impl Api {
     fn about(&self) -> (Option<&str>, Option<&str>) {
         told(self.schema.namespaces.get(&self.of).and_then(|namespace| namespace.comment.as_deref()))
     }
+}
+
+/// What PostgreSQL itself says of the schema `public`, which tells nobody anything.
+fn is_stock(comment: &str) -> bool {
+    comment == "standard public schema"
 }
 
 fn name_of(reached: &Reached) -> &str {

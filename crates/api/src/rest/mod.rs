@@ -13,6 +13,7 @@ mod settings;
 mod strip_nulls;
 
 pub(crate) use parse::escaped;
+pub(crate) use safe::STEP_HEADERS;
 
 pub use error::{Caller, RestError, TokenError};
 pub use root::openapi;

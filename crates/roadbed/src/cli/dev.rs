@@ -36,6 +36,9 @@ fn welcome(settings: &Settings, server: &Server, summary: &str) -> miette::Resul
     let issued = keys::issued(settings)?;
     report::line(format!("Roadbed serves `{}`; stop with Ctrl-C.\n", settings.folder.display()));
     report::line(format!("  API              {url}/rest/v1"));
+    if settings.server.docs_enabled {
+        report::line(format!("  described        {url}/docs"));
+    }
     if settings.public_folder().is_dir() {
         report::line(format!("  page             {url}/"));
     }

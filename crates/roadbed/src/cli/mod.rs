@@ -6,6 +6,7 @@ mod access_diff;
 mod access_explain;
 mod completions;
 mod db;
+mod describe;
 mod dev;
 mod init;
 mod keys;
@@ -55,6 +56,15 @@ enum Command {
     /// Show who may do what, and what a change of migrations does to it
     #[command(after_help = "Example: roadbed access show shop")]
     Access(access::Access),
+    /// Write the API down as OpenAPI 3.1
+    #[command(name = "openapi", after_help = "Example: roadbed openapi shop --role anon > openapi.json")]
+    OpenApi(describe::OpenApi),
+    /// Write a Postman collection and its environment
+    #[command(after_help = "Example: roadbed postman shop --role service_role --output .")]
+    Postman(describe::Postman),
+    /// Write types for programs that call the API
+    #[command(after_help = "Example: roadbed types typescript shop > database.ts")]
+    Types(describe::Types),
     /// Print a completion script for a shell
     #[command(after_help = "Example: roadbed completions bash > /etc/bash_completion.d/roadbed")]
     Completions(completions::Completions),
@@ -117,6 +127,9 @@ async fn run_command(command: Command) -> miette::Result<ExitCode> {
         Command::Db(db) => db::run(&db).await,
         Command::Keys(keys) => keys::run(&keys),
         Command::Access(access) => return access::run(&access).await,
+        Command::OpenApi(asked) => describe::run_openapi(&asked).await,
+        Command::Postman(asked) => describe::run_postman(&asked).await,
+        Command::Types(types) => describe::run_types(&types).await,
         Command::Completions(completions) => completions::run(&completions),
     }
     .map(|()| ExitCode::SUCCESS)

@@ -5,6 +5,7 @@ mod admission;
 mod caller;
 mod compression;
 mod connections;
+mod docs;
 mod entrance;
 mod error_response;
 mod middleware;
@@ -58,6 +59,7 @@ pub(crate) fn router(http: Http) -> Router {
     let head = (http.limits.url_bytes, http.limits.header_bytes);
     let guards = Guards::new(&http);
     let asked = http.openapi.as_ref().map(|routes| guards.around(routes.clone())).unwrap_or_default();
+    let described = if http.openapi.is_some() { asked.merge(docs::routes()) } else { asked };
     let rest = guards.around(http.rest);
     // Where answers are not compressed their ranges of rows need not be hidden from who would.
     let rest = if http.compression { rest.layer(layer::map_response(compression::hide_rows)) } else { rest };
@@ -66,7 +68,7 @@ pub(crate) fn router(http: Http) -> Router {
         .route("/readyz", get(ready).with_state(http.database.clone()))
         .route("/.well-known/roadbed.json", get(introduction).with_state(http.authenticator.clone()))
         .nest("/rest/v1/", rest)
-        .merge(asked)
+        .merge(described)
         .fallback_service(public::routes(http.public, http.fallback_page.as_deref()));
     let routes = if http.compression { compressed(routes) } else { routes };
     let routes = routes

@@ -74,13 +74,13 @@ async fn work_on_the_list(url: &str) {
     assert_eq!(browser.script("return document.querySelector('#problem').hidden").await, json!(true));
 }
 
-fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     let path = variable("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// A browser with a profile of its own. It ends with this.
-struct Browser {
+pub(crate) struct Browser {
     driver: Child,
     client: reqwest::Client,
     session: String,
@@ -90,7 +90,7 @@ struct Browser {
 }
 
 impl Browser {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let profile = tempfile::tempdir().expect("there is room for a folder");
         // In a group of its own, so that the browser that it starts can be ended with it.
         let mut driver = Command::new("chromedriver");
@@ -102,7 +102,10 @@ impl Browser {
         let arguments = [arguments, vec![format!("--user-data-dir={}", profile.path().display())]].concat();
         let client = reqwest::Client::builder().no_proxy().build().expect("it needs nothing");
         let mut browser = Self { driver, client, session: String::new(), _output: output, _profile: profile };
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": { "args": arguments } } } });
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
+            "goog:chromeOptions": { "args": arguments },
+            "goog:loggingPrefs": { "browser": "ALL" },
+        } } });
         browser.session = format!("http://127.0.0.1:{port}/session");
         let session = browser.call("", &wanted).await;
         browser.session = format!("{}/{}", browser.session, session["sessionId"].as_str().expect("it has an id"));
@@ -119,11 +122,11 @@ impl Browser {
         value
     }
 
-    async fn open(&self, url: &str) {
+    pub(crate) async fn open(&self, url: &str) {
         self.call("/url", &json!({ "url": url })).await;
     }
 
-    async fn script(&self, text: &str) -> Json {
+    pub(crate) async fn script(&self, text: &str) -> Json {
         self.call("/execute/sync", &json!({ "script": text, "args": [] })).await
     }
 
@@ -133,13 +136,27 @@ impl Browser {
         id.expect("an element has an id").to_owned()
     }
 
-    async fn click(&self, css: &str) {
+    pub(crate) async fn click(&self, css: &str) {
         self.call(&format!("/element/{}/click", self.element(css).await), &json!({})).await;
     }
 
     /// Types at the end of a field. U+E007 is the enter key.
-    async fn write(&self, css: &str, text: &str) {
+    pub(crate) async fn write(&self, css: &str, text: &str) {
         self.call(&format!("/element/{}/value", self.element(css).await), &json!({ "text": text })).await;
+    }
+
+    /// What the page has complained of since it was asked last.
+    pub(crate) async fn complaints(&self) -> Vec<String> {
+        let entries = self.call("/se/log", &json!({ "type": "browser" })).await;
+        let entries = entries.as_array().cloned().unwrap_or_default();
+        entries.iter().filter_map(|entry| entry["message"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// The page as a picture, as base64 of a PNG.
+    pub(crate) async fn picture(&self) -> String {
+        let answer = self.client.get(format!("{}/screenshot", self.session)).send().await.expect("the driver runs");
+        let answer: Json = serde_json::from_str(&answer.text().await.expect("it answers")).expect("it is JSON");
+        answer["value"].as_str().expect("it is a text").to_owned()
     }
 
     /// The page as a person sees it: the count, and the list with `x` before what is done.

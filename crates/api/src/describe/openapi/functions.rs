@@ -195,7 +195,11 @@ pub(super) fn batch() -> Json {
         "properties": {
             "method": { "type": "string", "enum": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] },
             "path": { "type": "string", "pattern": "^/" , "description": "A path below this API, with its query." },
-            "headers": { "type": "object", "additionalProperties": { "type": "string" } },
+            "headers": {
+                "type": "object",
+                "propertyNames": { "enum": crate::rest::STEP_HEADERS },
+                "additionalProperties": { "type": "string" },
+            },
             "body": {},
         },
         "required": ["method", "path"],
@@ -218,7 +222,7 @@ pub(super) fn batch() -> Json {
         "parameters": [reference("parameters", "idempotencyKey")],
         "requestBody": {
             "required": true,
-            "content": { "application/json": { "schema": { "type": "array", "items": step, "minItems": 1 } } },
+            "content": { "application/json": { "schema": { "type": "array", "items": step } } },
         },
         "responses": answers,
     } })

@@ -39,7 +39,7 @@ fn info(api: &Api) -> Json {
                 `select` chooses columns and embeds related rows, `order`, `limit` and `offset` page. \
                 It lists what the role that asked may reach.";
     json!({
-        "title": title.unwrap_or("Roadbed API"),
+        "title": title.filter(|title| !super::is_stock(title)).unwrap_or("Roadbed API"),
         "description": rest.unwrap_or(text),
         "version": api.schema.version.to_string(),
     })

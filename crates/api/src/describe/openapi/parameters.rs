@@ -10,6 +10,9 @@ use super::reference;
 /// What a relation's query string has besides its columns.
 const RESERVED: [&str; 8] = ["select", "order", "limit", "offset", "and", "or", "columns", "on_conflict"];
 
+/// A quoted string or a token, of 1 to 255 characters.
+const KEY: &str = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[A-Za-z0-9!#$%&'*+.^_`|~:/-]{1,255})$"#;
+
 /// References to shared parameters.
 pub(super) fn named(api: &Api, names: &[&str]) -> Vec<Json> {
     let reads = names.contains(&"preferRead") || names.contains(&"preferCall");
@@ -93,8 +96,7 @@ fn query_parameters(api: &Api) -> [(String, Json); 8] {
         Some(most) => format!("Most rows of the answer, which has {most} at most."),
         None => "Most rows of the answer.".to_owned(),
     };
-    // More than the largest number of rows is refused.
-    let count = || json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX });
+    let count = || json!({ "type": "integer", "minimum": 0 });
     [
         ("select", "Columns and related rows: `id,name,related(*)`. All columns where it is left out.", text()),
         ("order", "Columns to sort by: `name.asc,id.desc.nullslast`.", text()),
@@ -124,16 +126,33 @@ fn header_parameters() -> [(String, Json); 9] {
             )),
         ),
         ("preferWrite", prefer(&format!("{give}, {count}, `max-affected=…` with `handling=strict`, {strict}"))),
-        ("range", header("Range", "The rows, counted from 0: `0-24`.", &json!({ "type": "string", "pattern": "^[0-9]+-[0-9]*$" }))),
+        (
+            "range",
+            header(
+                "Range",
+                "The rows, counted from 0: `0-24`.",
+                &json!({ "type": "string", "pattern": "^[0-9]+-[0-9]*$" }),
+            ),
+        ),
         ("rangeUnit", header("Range-Unit", "What `Range` counts.", &json!({ "type": "string", "const": "items" }))),
-        ("ifMatch", header("If-Match", "The entity tag that the one row must still have.", &json!({ "type": "string" }))),
-        ("ifNoneMatch", header("If-None-Match", "An entity tag; the row is sent where it has another.", &json!({ "type": "string" }))),
+        (
+            "ifMatch",
+            header("If-Match", "The entity tag that the one row must still have.", &json!({ "type": "string" })),
+        ),
+        (
+            "ifNoneMatch",
+            header(
+                "If-None-Match",
+                "An entity tag; the row is sent where it has another.",
+                &json!({ "type": "string" }),
+            ),
+        ),
         (
             "idempotencyKey",
             header(
                 "Idempotency-Key",
                 "A request that is sent again under its key is answered again and not done again.",
-                &json!({ "type": "string", "pattern": r#"^[A-Za-z0-9][A-Za-z0-9_.:-]*$"#, "minLength": 1, "maxLength": 255 }),
+                &json!({ "type": "string", "pattern": KEY }),
             ),
         ),
     ]

@@ -102,11 +102,8 @@ fn written(reached: &Reached, statuses: &[(&str, &str)]) -> Map<String, Json> {
     let answer = |(status, text): &(&str, &str)| {
         let answer = match *status {
             "204" => responses::done(text, &["Content-Range", "Preference-Applied"]),
-            "201" => {
-                let mut answer = responses::rows(text, &row(reached));
-                answer["headers"]["Location"] = reference("headers", "Location");
-                answer
-            }
+            // Nothing is sent unless it is asked for, and a document cannot say "perhaps".
+            "201" => responses::done(text, &["Content-Range", "Location", "Preference-Applied"]),
             _ => responses::rows(text, &row(reached)),
         };
         ((*status).to_owned(), answer)
@@ -118,8 +115,13 @@ fn written(reached: &Reached, statuses: &[(&str, &str)]) -> Map<String, Json> {
 
 fn insert(api: &Api, reached: &Reached) -> Json {
     let shared = ["select", "columns", "on_conflict", "preferInsert", "idempotencyKey"];
-    let answers =
-        written(reached, &[("200", "Rows were merged; those asked for."), ("201", "The rows were inserted.")]);
+    let answers = written(
+        reached,
+        &[
+            ("200", "Rows were merged; those asked for."),
+            ("201", "The rows were inserted. With `Prefer: return=representation` the body has them, as with 200."),
+        ],
+    );
     let mut operation = with(operation(reached, "insert"), parameters::named(api, &shared), answers);
     let one = reference("schemas", &format!("{}.insert", component(&reached.relation.name)));
     operation.insert("requestBody".into(), body(&one, true));
@@ -140,7 +142,7 @@ fn replace(api: &Api, reached: &Reached) -> Option<Json> {
     let shared = parameters::named(api, &["select", "preferInsert", "idempotencyKey", "ifMatch", "ifNoneMatch"]);
     let texts = [
         ("200", "The row was replaced; as asked for."),
-        ("201", "The row was inserted."),
+        ("201", "The row was inserted. With `Prefer: return=representation` the body has it, as with 200."),
         ("204", "The row was replaced or inserted."),
     ];
     let mut operation = with(operation(reached, "replace"), [columns, shared].concat(), written(reached, &texts));

@@ -23,6 +23,7 @@ use super::parse::Wanted;
 use super::respond;
 use super::routes::{Rest, RestSettings};
 
+pub(crate) use batch::STEP_HEADERS;
 pub(super) use batch::batch;
 pub(super) use tag::{Conditions, put as put_tag};
 

@@ -1,5 +1,8 @@
 //! What the program tells of its API: the documents, what they leave out, and what other programs make of them.
 
+mod page;
+mod programs;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

@@ -21,6 +21,8 @@ use super::super::routes::{Rest, RestSettings, refuse_with_care};
 use super::{Sent, is_overtaken, kept, key, transact};
 use step::Step;
 
+pub(crate) use step::HEADERS as STEP_HEADERS;
+
 /// Carries out the list in `sent`.
 pub(in super::super) async fn batch(rest: &Rest, sent: Sent<'_>) -> Result<Response, RestError> {
     if sent.parts.method != Method::POST {

@@ -19,7 +19,7 @@ use super::super::tag::{Conditions, read_of};
 use super::reference::{self, Reference};
 
 /// The headers that a step may have; others are those of the whole request.
-const HEADERS: [&str; 8] =
+pub(crate) const HEADERS: [&str; 8] =
     ["accept", "accept-profile", "content-profile", "content-type", "if-match", "if-none-match", "prefer", "range"];
 
 /// The forms of a step's answer.
