@@ -74,18 +74,26 @@ fn relation(api: &Api, reached: &Reached) -> String {
         let or_null = if column.not_null { "" } else { " | null" };
         format!("          {}: {}{or_null}\n", key(&column.name), of_type(api, &column.ty))
     });
-    object(&mut text, "Row", row.collect());
+    object(&mut text, "Row", &row.collect::<Vec<_>>());
     // A view that nobody can write to has rows alone.
     if reached.relation.writable {
-        object(&mut text, "Insert", reached.columns(&reached.insert).map(|column| given(api, column, true)).collect());
-        object(&mut text, "Update", reached.columns(&reached.update).map(|column| given(api, column, false)).collect());
+        object(
+            &mut text,
+            "Insert",
+            &reached.columns(&reached.insert).map(|column| given(api, column, true)).collect::<Vec<_>>(),
+        );
+        object(
+            &mut text,
+            "Update",
+            &reached.columns(&reached.update).map(|column| given(api, column, false)).collect::<Vec<_>>(),
+        );
     }
     relationships(&mut text, api, reached);
     text.push_str("      }\n");
     text
 }
 
-fn object(text: &mut String, name: &str, members: Vec<String>) {
+fn object(text: &mut String, name: &str, members: &[String]) {
     if members.is_empty() {
         let _ = writeln!(text, "        {name}: Record<PropertyKey, never>");
     } else {

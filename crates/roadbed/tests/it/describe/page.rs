@@ -67,7 +67,7 @@ async fn try_it_out(url: &str, on: On) {
     browser.open(&format!("{url}/docs")).await;
     operations(
         &browser,
-        json!(["GET /lists", "GET /todos", "POST /todos", "PATCH /todos", "DELETE /todos", "POST /batch/v1"]),
+        &json!(["GET /lists", "GET /todos", "POST /todos", "PATCH /todos", "DELETE /todos", "POST /batch/v1"]),
     )
     .await;
 
@@ -79,7 +79,7 @@ async fn try_it_out(url: &str, on: On) {
     // The description is now that of the role that has signed in.
     operations(
         &browser,
-        json!([
+        &json!([
             "GET /lists",
             "POST /lists",
             "PATCH /lists",
@@ -116,11 +116,11 @@ fn token() -> String {
 }
 
 /// Waits until the page shows these operations.
-async fn operations(browser: &Browser, expected: Json) {
+async fn operations(browser: &Browser, expected: &Json) {
     let script = "return [...document.querySelectorAll('.opblock')].map(block =>
         block.querySelector('.opblock-summary-method').textContent + ' ' +
         block.querySelector('.opblock-summary-path').dataset.path)";
-    until(&format!("{expected}"), async || (browser.script(script).await == expected).then_some(())).await;
+    until(&format!("{expected}"), async || (browser.script(script).await == *expected).then_some(())).await;
 }
 
 /// Opens an operation and executes it; the status and the body that the page then shows.
