@@ -66,6 +66,7 @@ pub const SETTINGS: &[Setting] = &[
         "268435456",
         "bytes of all bodies and answers at a time; what finds no room is told to come again",
     ),
+    setting("limits.caller-requests", "0", "requests of one caller, a user or an address, at a time; 0 for any number"),
     setting("limits.connections", "10000", "open connections; further ones wait until one is closed"),
     setting("limits.drain-seconds", "1", "seconds that connections without a request stay open when the server stops"),
     setting("limits.depth", "32", "levels of embeds and of nested conditions"),

@@ -151,6 +151,8 @@ pub struct Limits {
     pub body_seconds: u64,
     /// Bytes of all bodies and answers at a time.
     pub buffer_bytes: usize,
+    /// Requests of one caller at a time; 0 for any number.
+    pub caller_requests: usize,
     /// Requests of one caller in so many seconds; 0 for any number.
     pub rate: u32,
     pub rate_seconds: NonZeroU64,

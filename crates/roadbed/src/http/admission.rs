@@ -2,7 +2,8 @@
 //! callers keep nobody out, and the bytes of bodies and answers share one bounded room. What finds no place is told to
 //! come again, before it has cost anything.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
@@ -15,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error_response;
+use super::rate::Counted;
 use crate::config::Limits;
 
 /// Answers below this many bytes take no room of their own.
@@ -28,10 +30,32 @@ pub(super) struct Admission {
     room: Arc<Semaphore>,
     body_bytes: usize,
     body_wait: Duration,
+    /// Requests of one caller that may be under way; 0 for any number.
+    share: usize,
+    under_way: Mutex<HashMap<Counted, usize>>,
+}
+
+/// One request of a caller, for as long as this lives.
+struct Share<'a> {
+    admission: &'a Admission,
+    caller: Counted,
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        let mut under_way = self.admission.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = under_way.get_mut(&self.caller) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.remove(&self.caller);
+            }
+        }
+    }
 }
 
 /// Why a request is not let in.
 enum Refused {
+    TooMany,
     Full,
     TooLarge,
     TooSlow,
@@ -48,7 +72,20 @@ impl Admission {
             room: Arc::new(permits(limits.buffer_bytes)),
             body_bytes: limits.body_bytes,
             body_wait: Duration::from_secs(limits.body_seconds),
+            share: limits.caller_requests,
+            under_way: Mutex::default(),
         }
+    }
+
+    /// A part of the caller's share; none where it has all of it.
+    fn share_of(&self, caller: Counted) -> Option<Share<'_>> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = under_way.entry(caller.clone()).or_default();
+        if *count >= self.share {
+            return None;
+        }
+        *count += 1;
+        Some(Share { admission: self, caller })
     }
 
     /// A place to run in, at once or after a wait; none where too many wait already.
@@ -157,6 +194,7 @@ async fn next_data(body: &mut Body, deadline: Instant) -> Result<Option<Bytes>, 
 impl Refused {
     fn response(&self, admission: &Admission) -> Response {
         match self {
+            Self::TooMany => error_response::too_many_at_once(admission.share),
             Self::Full => error_response::overloaded(),
             Self::TooLarge => error_response::body_too_large(),
             Self::TooSlow => error_response::body_too_slow(admission.body_wait),
@@ -167,6 +205,14 @@ impl Refused {
 
 pub(super) async fn admit(State(admission): State<Arc<Admission>>, request: Request, next: Next) -> Response {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let caller = Counted::of(request.extensions());
+    let _share = match (admission.share, &caller) {
+        (0, _) | (_, Counted::Address(None)) => None,
+        _ => match admission.share_of(caller) {
+            None => return Refused::TooMany.response(&admission),
+            share => share,
+        },
+    };
     let (request, _room) = match admission.receive(request).await {
         Ok(received) => received,
         Err(refused) => return refused.response(&admission),

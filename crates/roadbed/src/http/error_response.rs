@@ -91,6 +91,13 @@ pub(super) fn too_many(limit: u32, window: Duration) -> Response {
     respond(StatusCode::TOO_MANY_REQUESTS, "RB429", &message, Some("Ask again when `Retry-After` is over."))
 }
 
+pub(super) fn too_many_at_once(limit: usize) -> Response {
+    let message = format!("more than {limit} requests of one caller at a time");
+    let mut response = respond(StatusCode::TOO_MANY_REQUESTS, "RB429", &message, Some("Wait for their answers."));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
 /// As the dialect says it of what it reads itself.
 pub(super) fn body_too_large() -> Response {
     respond(StatusCode::PAYLOAD_TOO_LARGE, "PGRST102", "The body is larger than the server allows", None)

@@ -101,6 +101,21 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 4)
 }
 
+/// Whom requests are counted for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Counted {
+    User(String),
+    /// None where no connection is behind the request.
+    Address(Option<IpAddr>),
+}
+
+impl Counted {
+    pub(super) fn of(extensions: &Extensions) -> Self {
+        let user = extensions.get::<Session>().and_then(|session| session.subject().map(str::to_owned));
+        user.map_or_else(|| Self::Address(network(extensions)), Self::User)
+    }
+}
+
 /// An address; of IPv6 the part that one caller has for itself.
 fn network(extensions: &Extensions) -> Option<IpAddr> {
     let address = extensions.get::<Caller>().and_then(|caller| caller.address)?;
@@ -112,11 +127,7 @@ fn network(extensions: &Extensions) -> Option<IpAddr> {
 
 /// Counts requests of known callers.
 pub(super) async fn by_caller(State(rates): State<Arc<Rates>>, request: Request, next: Next) -> Response {
-    let user = request.extensions().get::<Session>().and_then(|session| session.subject().map(str::to_owned));
-    let left = match user {
-        Some(user) => rates.take(&("user", user)),
-        None => rates.take(&("address", network(request.extensions()))),
-    };
+    let left = rates.take(&Counted::of(request.extensions()));
     if matches!(left, Left::Nothing { .. }) {
         return rates.refused(left);
     }

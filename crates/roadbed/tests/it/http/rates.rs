@@ -1,5 +1,7 @@
 //! So many requests of each caller.
 
+use std::io::{Read, Write};
+
 use roadbed_auth::issue;
 use serde_json::json;
 
@@ -56,4 +58,27 @@ fn without_the_setting_nothing_is_counted() {
         let answer = get(&program, NOTES, "");
         assert_eq!((status(&answer), header(&answer, "ratelimit")), (200, None));
     }
+}
+
+#[test]
+fn each_caller_has_its_share_at_a_time() {
+    let (_folder, program) = serve("[limits]\ncaller-requests = 2\n");
+    // Requests whose bodies do not come are under way.
+    let head = "POST /rest/v1/notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n";
+    let begin = || {
+        let mut stream = super::connect(&program);
+        write!(stream, "{head}Content-Length: 2\r\n\r\n").expect("it reads");
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).expect("it answers");
+        (stream, String::from_utf8_lossy(&start).into_owned())
+    };
+    let mut open = vec![begin(), begin()];
+    assert!(open.iter().all(|(_, start)| start == "HTTP/1.1 100"), "both may send: {open:?}");
+    assert_eq!(begin().1, "HTTP/1.1 429");
+    let (mut first, _) = open.remove(0);
+    first.write_all(b"{}").expect("it reads");
+    let mut rest = [0; " Continue\r\n\r\nHTTP/1.1 201".len()];
+    first.read_exact(&mut rest).expect("it answers");
+    assert!(rest.ends_with(b"HTTP/1.1 201"), "{rest:?}");
+    assert_eq!(begin().1, "HTTP/1.1 100", "there is a place again");
 }
