@@ -1,7 +1,7 @@
 //! The one door to data: `Database::run(session, query)`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::lock::Mutex;
@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::engine::{Engine, EngineError, MigrationError, Outcome, ProbedRow};
 use crate::error::PlanError;
+use crate::observe::Stage;
 use crate::plan::{Plan, Work};
 use crate::planner::{self, Explanation, Limits, Probe, RelationUses};
 use crate::query::{Arguments, Query, Target};
@@ -38,14 +39,6 @@ pub enum RunError {
     Engine(#[from] EngineError),
 }
 
-/// An outcome and what it took.
-#[derive(Debug)]
-pub struct Ran {
-    pub outcome: Outcome,
-    pub planning: Duration,
-    pub transaction: Duration,
-}
-
 impl Database {
     /// # Errors
     /// When the engine cannot tell its schema.
@@ -61,26 +54,24 @@ impl Database {
     /// # Errors
     /// When the query cannot be planned or the engine refuses it; nothing was changed then.
     pub async fn run(&self, session: &Session, query: Query) -> Result<Outcome, RunError> {
-        Ok(self.run_on(session, query, terms::Terms::default()).await?.outcome)
+        self.run_on(session, query, terms::Terms::default()).await
     }
 
     /// As [`Database::run`], on terms of the caller's.
     ///
     /// # Errors
     /// As [`Database::run`].
-    pub async fn run_on(&self, session: &Session, query: Query, terms: terms::Terms) -> Result<Ran, RunError> {
-        let mut planning = Duration::ZERO;
-        let began = Instant::now();
+    pub async fn run_on(&self, session: &Session, query: Query, terms: terms::Terms) -> Result<Outcome, RunError> {
         for _ in 0..REPLANS {
-            let begins = Instant::now();
             let mut plan = self.plan(session, query.clone())?;
             plan.terms = terms.clone();
-            planning += begins.elapsed();
-            let failed = match self.engine.execute(&plan).await {
+            let running = session.observed.time(Stage::Run);
+            let executed = self.engine.execute(&plan).await;
+            drop(running);
+            let failed = match executed {
                 Ok(outcome) => {
-                    let transaction = began.elapsed().saturating_sub(planning);
-                    let outcome = shaped(outcome, &plan.work);
-                    return Ok(Ran { outcome, planning, transaction });
+                    session.observed.note_rows(outcome.rows);
+                    return Ok(shaped(outcome, &plan.work));
                 }
                 Err(error) => error,
             };
@@ -100,9 +91,13 @@ impl Database {
         for _ in 0..REPLANS {
             let (schema, capabilities) = (self.schema.load_full(), self.engine.capabilities());
             let version = schema.version;
-            let planned = Arc::new(Planned::new(Arc::clone(&script), schema, capabilities, self.limits.clone()));
+            let planned = Planned::new(Arc::clone(&script), schema, capabilities, self.limits.clone());
+            let planned = Arc::new(planned.observed_by(Arc::clone(&terms.observed)));
             let transaction = Transaction { sequence: planned.clone(), terms: terms.clone() };
-            let failed = match self.engine.transact(&transaction).await {
+            let running = terms.observed.time(Stage::Run);
+            let transacted = self.engine.transact(&transaction).await;
+            drop(running);
+            let failed = match transacted {
                 Ok(finished) => return Ok(finished),
                 Err(error) => error,
             };
@@ -160,7 +155,10 @@ impl Database {
     }
 
     fn plan(&self, session: &Session, query: Query) -> Result<Plan, PlanError> {
-        planner::plan(self.schema.load_full(), self.engine.capabilities(), &self.limits, session, query)
+        let _planning = session.observed.time(Stage::Plan);
+        let plan = planner::plan(self.schema.load_full(), self.engine.capabilities(), &self.limits, session, query)?;
+        session.observed.note_shape(|| plan.shape());
+        Ok(plan)
     }
 
     /// Whether the function that a call means may change data.

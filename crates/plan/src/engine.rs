@@ -59,6 +59,11 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// Runs a seed file in one transaction.
     async fn seed(&self, script: &Migration) -> Result<(), MigrationError>;
 
+    /// How busy the engine is now.
+    fn load(&self) -> Load {
+        Load::default()
+    }
+
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), EngineError>;
 
@@ -75,6 +80,19 @@ pub struct Capabilities {
     pub reads_literals: bool,
     /// Tells the plans of all statements in every form; otherwise those of reads, as text.
     pub explains_all: bool,
+}
+
+/// How busy an engine is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Connections that work for a request, or reading threads that do.
+    pub in_use: usize,
+    /// As many as there can be.
+    pub size: usize,
+    /// Requests that wait for one of them.
+    pub waiting: usize,
+    /// Writes that wait for the one writer; `None` where each connection writes.
+    pub writes_waiting: Option<usize>,
 }
 
 /// A migration or seed file.

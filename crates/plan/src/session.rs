@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use crate::observe::Observed;
+
 /// The caller of one request. Made by whoever verified the token, and by nobody else.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -11,6 +13,8 @@ pub struct Session {
     pub claims: Arc<Claims>,
     /// What the request looked like, for policies and functions that ask (`request.method` and friends).
     pub request: Arc<RequestSettings>,
+    /// What is noted of the request while it is carried out.
+    pub observed: Arc<Observed>,
 }
 
 /// Verified claims, parsed and as the JSON text that policies see in `request.jwt.claims`.
@@ -44,7 +48,12 @@ impl Claims {
 
 impl Session {
     pub fn new(role: impl Into<Arc<str>>, claims: Map<String, Json>) -> Self {
-        Self { role: role.into(), claims: Arc::new(Claims::new(claims)), request: Arc::default() }
+        Self {
+            role: role.into(),
+            claims: Arc::new(Claims::new(claims)),
+            request: Arc::default(),
+            observed: Arc::default(),
+        }
     }
 
     /// The caller's id: the `sub` claim, which `auth.uid()` returns as a uuid.

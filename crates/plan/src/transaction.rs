@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use crate::database::RunError;
 use crate::engine::{Capabilities, EngineError, Outcome};
 use crate::error::PlanError;
+use crate::observe::{Observed, Stage};
 use crate::plan::Plan;
 use crate::planner::{self, Limits, Nesting};
 use crate::query::{Insert, Query, RowsWanted, Target};
@@ -87,7 +88,12 @@ impl Asking<'_> {
             return Ok(outcome.clone());
         }
         self.place.rows_wanted = Some(query.rows_wanted());
-        self.next = Some(planner::plan(Arc::clone(self.schema), self.capabilities, self.limits, session, query));
+        let _planning = session.observed.time(Stage::Plan);
+        let plan = planner::plan(Arc::clone(self.schema), self.capabilities, self.limits, session, query);
+        if let Ok(plan) = &plan {
+            session.observed.note_shape(|| plan.shape());
+        }
+        self.next = Some(plan);
         Err(Waiting(()))
     }
 
@@ -139,6 +145,8 @@ pub struct Terms {
     pub isolation: Isolation,
     /// Under what its answer is kept, or found where it has been carried out before.
     pub claim: Option<Claim>,
+    /// What is noted of the request while it is carried out.
+    pub observed: Arc<Observed>,
 }
 
 /// What the questions of a transaction see of others' commits.
@@ -186,6 +194,7 @@ pub(crate) struct Planned<S: Script> {
     pub(crate) schema: Arc<Schema>,
     pub(crate) capabilities: Capabilities,
     pub(crate) limits: Limits,
+    observed: Arc<Observed>,
     last: Mutex<Last<S::Error>>,
 }
 
@@ -198,7 +207,12 @@ struct Last<E> {
 impl<S: Script> Planned<S> {
     pub(crate) fn new(script: Arc<S>, schema: Arc<Schema>, capabilities: Capabilities, limits: Limits) -> Self {
         let last = Mutex::new(Last { place: Place::default(), failure: None });
-        Self { script, schema, capabilities, limits, last }
+        Self { script, schema, capabilities, limits, observed: Arc::default(), last }
+    }
+
+    /// As it is, its rows being noted in `observed`.
+    pub(crate) fn observed_by(self, observed: Arc<Observed>) -> Self {
+        Self { observed, ..self }
     }
 
     /// Why nothing was done, `error` being what the engine says.
@@ -220,7 +234,10 @@ impl<S: Script> Sequence for Planned<S> {
             (_, Some(Ok(plan))) => (Next::Plan(Box::new(plan)), place, None),
             (_, Some(Err(error))) => (Next::GiveUp, place.clone(), Some(Failure::Run { error: error.into(), place })),
             // What fails now is the commit, which no question is to blame for.
-            (Ok(answer), None) => (Next::Finish(answer), Place::default(), None),
+            (Ok(answer), None) => {
+                self.observed.note_rows(outcomes.iter().map(|outcome| outcome.rows).sum());
+                (Next::Finish(answer), Place::default(), None)
+            }
             (Err(Stop::Waiting(_)), None) => (Next::GiveUp, place, None),
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last { place, failure };

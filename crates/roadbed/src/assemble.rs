@@ -1,5 +1,6 @@
 //! Settings become a running server. The only place that sees everything.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +19,11 @@ use roadbed_storage::ConnectOptions;
 use serde_json::{Map, Value as Json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use crate::config::Settings;
+use crate::config::{MetricsAt, Settings};
 use crate::http::{self, Door, Entrance, Http, Proxies, Tls, TlsError};
+use crate::observe::{Metrics, Watch, scrape_router};
 
 /// What every database has before its first migration.
 pub(crate) const BOOTSTRAP: SqlFile<'static> =
@@ -28,6 +31,8 @@ pub(crate) const BOOTSTRAP: SqlFile<'static> =
 
 /// How often a server looks whether another process has applied migrations.
 const SCHEMA_POLL: Duration = Duration::from_millis(500);
+/// How long until a taken address is tried again.
+const LISTEN_PAUSE: Duration = Duration::from_secs(1);
 /// How often keys behind an address are fetched again.
 const KEYS_REFRESH: Duration = Duration::from_secs(600);
 
@@ -38,6 +43,7 @@ pub struct Server {
     pub authenticator: Arc<Authenticator>,
     documents: Arc<Documents>,
     tx_end: TxEnd,
+    watch: Arc<Watch>,
     settings: Settings,
     tls: Option<Arc<Tls>>,
 }
@@ -94,12 +100,15 @@ pub fn connect(settings: &Settings) -> Result<Arc<dyn Engine>, StartError> {
 /// # Errors
 /// When the address is taken or not this machine's, or what was passed on is no socket that listens.
 pub async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
-    let address = &settings.server.listen;
     if let Some(passed) = ListenFd::from_env().take_tcp_listener(0)? {
         passed.set_nonblocking(true)?;
         return Ok(TcpListener::from_std(passed)?);
     }
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address: address.clone(), source })
+    listen_at(&settings.server.listen).await
+}
+
+async fn listen_at(address: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address: address.to_owned(), source })
 }
 
 pub(crate) fn planner_limits(settings: &Settings) -> Limits {
@@ -205,10 +214,15 @@ impl Server {
             tracing::warn!(%error, "keys will be fetched again later");
         }
         let mode = openapi_mode(&settings.rest.openapi_mode)?;
+        let metrics = match settings.telemetry.metrics_at() {
+            MetricsAt::Nowhere => None,
+            MetricsAt::Main | MetricsAt::Address(_) => Some(Metrics::new(&engine)),
+        };
         let database = Arc::new(Database::open(engine, Limits { clock, ..planner_limits(&settings) }).await?);
         let place = api_place(&settings);
-        let documents = Documents::new(database.clone(), DescribeSettings { mode, place });
-        Ok(Self { database, authenticator, documents: Arc::new(documents), tx_end, settings, tls })
+        let documents = Arc::new(Documents::new(database.clone(), DescribeSettings { mode, place }));
+        let watch = Arc::new(Watch { metrics });
+        Ok(Self { database, authenticator, documents, tx_end, watch, settings, tls })
     }
 
     /// The routes, to be served or called in a test.
@@ -241,6 +255,8 @@ impl Server {
             entrance: entrance(&self.settings),
             compression: self.settings.server.compression,
             fallback_page: self.settings.server.fallback_page.clone(),
+            watch: self.watch.clone(),
+            has_metrics: self.settings.telemetry.metrics_at() == MetricsAt::Main,
         })
     }
 
@@ -250,6 +266,7 @@ impl Server {
     /// When the listener fails.
     pub async fn serve(self, listener: TcpListener, stop: watch::Receiver<bool>) -> Result<(), StartError> {
         let mut background = vec![
+            self.serve_metrics(stop.clone()).await?,
             tokio::spawn(follow_schema(self.database.clone(), stop.clone())),
             tokio::spawn(refresh_keys(self.authenticator.clone(), stop.clone())),
         ];
@@ -267,6 +284,43 @@ impl Server {
         }
         self.database.engine().close().await;
         Ok(())
+    }
+}
+
+impl Server {
+    /// Serves metrics where they have an address of their own.
+    async fn serve_metrics(&self, stop: watch::Receiver<bool>) -> Result<JoinHandle<()>, StartError> {
+        let MetricsAt::Address(address) = self.settings.telemetry.metrics_at() else {
+            return Ok(tokio::spawn(async {}));
+        };
+        let (router, limits) = (scrape_router(self.watch.clone()), self.settings.limits.clone());
+        let address = address.to_owned();
+        let listener = match listen_at(&address).await {
+            Ok(listener) => Some(listener),
+            // As while a server that this one replaces still runs.
+            Err(StartError::Listen { source, .. }) if source.kind() == ErrorKind::AddrInUse => {
+                tracing::warn!(address, "the address for metrics is taken; trying again");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(tokio::spawn(async move {
+            let listener = match listener {
+                Some(listener) => listener,
+                None => listen_when_free(&address).await,
+            };
+            tracing::info!(address = %listener.local_addr().map_or(address, |at| at.to_string()), "serving metrics");
+            Door { router, limits, tls: None }.serve(listener, stop).await;
+        }))
+    }
+}
+
+async fn listen_when_free(address: &str) -> TcpListener {
+    loop {
+        tokio::time::sleep(LISTEN_PAUSE).await;
+        if let Ok(listener) = listen_at(address).await {
+            return listener;
+        }
     }
 }
 

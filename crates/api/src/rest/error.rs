@@ -200,7 +200,7 @@ impl Answer {
 pub fn response(error: &RestError, caller: Caller) -> Response {
     let answer = answer(error, caller);
     if answer.status.is_server_error() {
-        tracing::error!(code = %answer.code, %error, "request failed");
+        tracing::error!(code = %answer.code, reason = reason(error), "request failed");
     }
     let mut response = (answer.status, body(&answer)).into_response();
     let headers = response.headers_mut();
@@ -224,6 +224,16 @@ pub fn response(error: &RestError, caller: Caller) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from(delay.as_millis().div_ceil(1000) as u64));
     }
     response
+}
+
+/// What the log may say: the database's own words hold values.
+fn reason(error: &RestError) -> String {
+    match error.cause() {
+        RestError::Engine(EngineError::Database(error)) | RestError::Plan(PlanError::Database(error)) => {
+            format!("SQLSTATE {}", error.sqlstate)
+        }
+        error => error.to_string(),
+    }
 }
 
 /// The JSON text of an error alone, for answers that bring their own headers.

@@ -17,7 +17,7 @@ pub(crate) use safe::STEP_HEADERS;
 
 pub use error::{Caller, RestError, TokenError};
 pub use root::openapi;
-pub use routes::{JwtTime, Rest, RestSettings, TxEnd, routes};
+pub use routes::{Rest, RestSettings, TxEnd, routes};
 pub use safe::SafeLimits;
 
 /// What a request asks, for those who want to know more than its answer.

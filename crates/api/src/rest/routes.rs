@@ -2,7 +2,6 @@
 //! The caller's `Session` arrives as a request extension, put there by whoever verified the token.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, FromRequest, Request, State};
@@ -14,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use roadbed_plan::query::Target;
 use roadbed_plan::terms::Explain;
-use roadbed_plan::{Database, Session, Terms};
+use roadbed_plan::{Database, Observed, Session, Stage, Terms};
 
 use super::error::{self, Caller, RestError};
 use super::parse::{Media, Offer, PlanOffer, Verb, Wanted};
@@ -42,20 +41,6 @@ pub struct Rest {
     pub documents: Arc<Documents>,
 }
 
-/// How long the token took; a request extension of whoever verified it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct JwtTime(pub Duration);
-
-/// How long the parts of a request took.
-#[derive(Default)]
-struct Timing {
-    jwt: Duration,
-    parse: Duration,
-    plan: Duration,
-    transaction: Duration,
-    response: Duration,
-}
-
 /// Serves every relation of the exposed schemas under its name.
 pub fn routes(rest: Rest) -> Router {
     Router::new()
@@ -70,32 +55,30 @@ pub fn routes(rest: Rest) -> Router {
 
 async fn relation(State(rest): State<Arc<Rest>>, Extension(session): Extension<Session>, request: Request) -> Response {
     let head = request.method() == Method::HEAD;
-    let mut timing = Timing::default();
-    let answer = answer(&rest, &session, request, &mut timing).await;
-    finished(&rest, answer.unwrap_or_else(|error| refused(&rest, &session, &error)), (&timing, head))
+    let answer = answer(&rest, &session, request).await;
+    finished(&rest, &session, (answer.unwrap_or_else(|error| refused(&rest, &session, &error)), head))
 }
 
 /// With what every answer has.
-fn finished(rest: &Rest, mut answer: Response, (timing, head): (&Timing, bool)) -> Response {
+fn finished(rest: &Rest, session: &Session, (mut answer, head): (Response, bool)) -> Response {
     answer.headers_mut().append(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
     if rest.settings.server_timing
-        && let Ok(value) = HeaderValue::try_from(timing.text())
+        && let Ok(value) = HeaderValue::try_from(timing(&session.observed))
     {
         answer.headers_mut().insert(SERVER_TIMING, value);
     }
     if head { answer.map(|_| Body::empty()) } else { answer }
 }
 
-async fn answer(rest: &Rest, session: &Session, request: Request, timing: &mut Timing) -> Result<Response, RestError> {
-    timing.jwt = request.extensions().get::<JwtTime>().map_or(Duration::ZERO, |time| time.0);
-    let (parts, body) = read(request).await?;
+async fn answer(rest: &Rest, session: &Session, request: Request) -> Result<Response, RestError> {
+    let (parts, body) = read(session, request).await?;
     if parts.method == Method::OPTIONS {
         return uses(rest, session, &parts);
     }
-    let began = Instant::now();
+    let parsing = session.observed.time(Stage::Parse);
     let (parts, body) = read_in_body::unpacked(parts, body)?;
     let wanted = parse::request_with(&rest.settings, &parts, body.clone(), |target, verb| offer(rest, target, verb))?;
-    timing.parse = began.elapsed();
+    drop(parsing);
     if wanted.reply.verb != Verb::Read {
         let care = Care::of(&rest.settings, &parts)?;
         if !care.is_none() || rest.database.is_nested(session, &wanted.query) {
@@ -108,14 +91,12 @@ async fn answer(rest: &Rest, session: &Session, request: Request, timing: &mut T
         reply.has_key = has_key(rest, &query);
     }
     let terms = terms(&rest.settings, &reply);
-    let ran = rest.database.run_on(session, query, terms).await;
-    let ran = ran.map_err(|error| RestError::of_run(error, reply.rows_wanted, reply.verb))?;
-    (timing.plan, timing.transaction) = (ran.planning, ran.transaction);
-    let began = Instant::now();
-    let rows = ran.outcome.rows;
-    let answer = respond::response(ran.outcome, &reply)?;
+    let outcome = rest.database.run_on(session, query, terms).await;
+    let outcome = outcome.map_err(|error| RestError::of_run(error, reply.rows_wanted, reply.verb))?;
+    let _responding = session.observed.time(Stage::Respond);
+    let rows = outcome.rows;
+    let answer = respond::response(outcome, &reply)?;
     let answer = if reply.verb == Verb::Read { Conditions::of(&parts.headers).apply(answer, rows)? } else { answer };
-    timing.response = began.elapsed();
     Ok(answer.map(Body::from))
 }
 
@@ -178,7 +159,7 @@ fn uses(rest: &Rest, session: &Session, parts: &Parts) -> Result<Response, RestE
 }
 
 /// The whole body, within the limits that the program has set.
-async fn read(request: Request) -> Result<(Parts, Bytes), RestError> {
+async fn read(session: &Session, request: Request) -> Result<(Parts, Bytes), RestError> {
     let (parts, body) = request.into_parts();
     if matches!(parts.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) {
         return Ok((parts, Bytes::new()));
@@ -187,37 +168,39 @@ async fn read(request: Request) -> Result<(Parts, Bytes), RestError> {
     let mut whole = Request::new(body);
     *whole.extensions_mut() = parts.extensions.clone();
     let body = Bytes::from_request(whole, &()).await;
-    body.map(|body| (parts, body)).map_err(|rejection| RestError::UnreadBody { status: rejection.status() })
+    let body = body.map_err(|rejection| RestError::UnreadBody { status: rejection.status() })?;
+    session.observed.note_body(body.len());
+    Ok((parts, body))
 }
 
-impl Timing {
-    /// PostgREST's names, in milliseconds.
-    fn text(&self) -> String {
-        let Self { jwt, parse, plan, transaction, response } = self;
-        let parts =
-            [("jwt", jwt), ("parse", parse), ("plan", plan), ("transaction", transaction), ("response", response)];
-        let texts = parts.map(|(name, time)| format!("{name};dur={:.1}", time.as_secs_f64() * 1000.0));
-        texts.join(", ")
-    }
+/// How long the parts of a request took, in milliseconds, under PostgREST's names.
+fn timing(observed: &Observed) -> String {
+    let parts: [(&str, &[Stage]); 5] = [
+        ("jwt", &[Stage::Identify]),
+        ("parse", &[Stage::Parse]),
+        ("plan", &[Stage::Plan]),
+        ("transaction", &[Stage::Wait, Stage::Run]),
+        ("response", &[Stage::Respond]),
+    ];
+    let seconds = |stages: &[Stage]| stages.iter().map(|stage| observed.spent(*stage).as_secs_f64()).sum::<f64>();
+    parts.map(|(name, stages)| format!("{name};dur={:.1}", seconds(stages) * 1000.0)).join(", ")
 }
 
 async fn function(State(rest): State<Arc<Rest>>, Extension(session): Extension<Session>, request: Request) -> Response {
     let head = request.method() == Method::HEAD;
-    let mut timing = Timing::default();
-    let answer = call(&rest, &session, request, &mut timing).await;
-    finished(&rest, answer.unwrap_or_else(|error| refused(&rest, &session, &error)), (&timing, head))
+    let answer = call(&rest, &session, request).await;
+    finished(&rest, &session, (answer.unwrap_or_else(|error| refused(&rest, &session, &error)), head))
 }
 
-async fn call(rest: &Rest, session: &Session, request: Request, timing: &mut Timing) -> Result<Response, RestError> {
-    timing.jwt = request.extensions().get::<JwtTime>().map_or(Duration::ZERO, |time| time.0);
+async fn call(rest: &Rest, session: &Session, request: Request) -> Result<Response, RestError> {
     let options = request.method() == Method::OPTIONS;
-    let (parts, body) = read(request).await?;
-    let began = Instant::now();
+    let (parts, body) = read(session, request).await?;
+    let parsing = session.observed.time(Stage::Parse);
     let wanted = parse::call_with(&rest.settings, &parts, body.clone(), |target, arguments| {
         let (handlers, is_query) = rest.database.call_offer(target, arguments);
         Offer { plans: plans(rest, is_query), handlers }
     })?;
-    timing.parse = began.elapsed();
+    drop(parsing);
     if options {
         let volatile = rest.database.may_change_data(session, &wanted.query).map_err(RestError::Plan)?;
         let allowed = if volatile { ALLOWED_VOLATILE } else { ALLOWED_STABLE };
@@ -231,18 +214,15 @@ async fn call(rest: &Rest, session: &Session, request: Request, timing: &mut Tim
         }
     }
     let Wanted { query, reply } = wanted;
-    let ran = rest.database.run_on(session, query, terms(&rest.settings, &reply)).await;
-    let ran = ran.map_err(|error| RestError::of_run(error, reply.rows_wanted, reply.verb))?;
-    (timing.plan, timing.transaction) = (ran.planning, ran.transaction);
-    let began = Instant::now();
-    let answer = respond::response(ran.outcome, &reply)?;
-    timing.response = began.elapsed();
-    Ok(answer.map(Body::from))
+    let outcome = rest.database.run_on(session, query, terms(&rest.settings, &reply)).await;
+    let outcome = outcome.map_err(|error| RestError::of_run(error, reply.rows_wanted, reply.verb))?;
+    let _responding = session.observed.time(Stage::Respond);
+    Ok(respond::response(outcome, &reply)?.map(Body::from))
 }
 
 async fn batch(State(rest): State<Arc<Rest>>, Extension(session): Extension<Session>, request: Request) -> Response {
     let answer = async {
-        let (parts, body) = read(request).await?;
+        let (parts, body) = read(&session, request).await?;
         safe::batch(&rest, Sent { session: &session, parts: &parts, body: &body }).await
     };
     answer.await.unwrap_or_else(|error| refused(&rest, &session, &error))

@@ -135,6 +135,11 @@ pub const SETTINGS: &[Setting] = &[
         "networks of proxies that are believed about their callers, as `10.0.0.0/8`",
     ),
     setting(
+        "telemetry.metrics",
+        "",
+        "where `/metrics` is: an address and port of its own, or `main` for holders of the secret key",
+    ),
+    setting(
         "tls.certificate",
         "",
         "a PEM file with the certificate and those that vouch for it; read again when it changes",

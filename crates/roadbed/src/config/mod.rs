@@ -27,6 +27,7 @@ pub struct Settings {
     pub limits: Limits,
     pub cors: Cors,
     pub log: Log,
+    pub telemetry: Telemetry,
     pub tls: TlsSection,
 }
 
@@ -189,6 +190,34 @@ pub struct Log {
     pub format: LogFormat,
     /// A filter as in `info` or `roadbed=debug,warn`.
     pub level: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Telemetry {
+    /// An address and port, or `main`; nothing: nobody is told.
+    pub metrics: Option<String>,
+}
+
+impl Telemetry {
+    /// Where `/metrics` is.
+    pub fn metrics_at(&self) -> MetricsAt<'_> {
+        match self.metrics.as_deref() {
+            None | Some("") => MetricsAt::Nowhere,
+            Some("main") => MetricsAt::Main,
+            Some(address) => MetricsAt::Address(address),
+        }
+    }
+}
+
+/// Who can ask for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsAt<'s> {
+    Nowhere,
+    /// Beside the API, for holders of the secret key.
+    Main,
+    /// An address of their own, for whoever reaches it.
+    Address(&'s str),
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use figment::value::{Dict, Value};
 use serde::Deserialize;
 
 use super::list::{Kind, SETTINGS};
-use super::{Cors, DatabaseSettings, Jwt, Limits, Log, RestSection, Server, Settings, TlsSection};
+use super::{Cors, DatabaseSettings, Jwt, Limits, Log, RestSection, Server, Settings, Telemetry, TlsSection};
 
 /// What the command line can set.
 #[derive(Clone, Debug, Default)]
@@ -91,13 +91,14 @@ struct Layered {
     limits: Limits,
     cors: Cors,
     log: Log,
+    telemetry: Telemetry,
     tls: TlsSection,
 }
 
 impl Layered {
     fn settings(self, folder: PathBuf) -> Settings {
-        let Self { server, database, rest, jwt, limits, cors, log, tls } = self;
-        Settings { folder, server, database, rest, jwt, limits, cors, log, tls }
+        let Self { server, database, rest, jwt, limits, cors, log, telemetry, tls } = self;
+        Settings { folder, server, database, rest, jwt, limits, cors, log, telemetry, tls }
     }
 }
 

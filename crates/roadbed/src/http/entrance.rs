@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use super::caller::Proxies;
 use super::error_response;
-use super::middleware::REQUEST_ID;
+use crate::observe::REQUEST_ID;
 
 /// What a line of a header has beside its name and value.
 const LINE_EXTRA: usize = ": \r\n".len();

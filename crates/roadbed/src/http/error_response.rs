@@ -60,7 +60,7 @@ pub(super) fn unauthorized(error: &AuthError) -> Response {
     response
 }
 
-pub(super) async fn not_found() -> Response {
+pub(crate) async fn not_found() -> Response {
     respond(
         StatusCode::NOT_FOUND,
         "PGRST125",

@@ -1,61 +1,20 @@
-//! What every request passes: an id and a log line, limits, and the session.
+//! What every request passes: limits, and the session.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use roadbed_api::rest::JwtTime;
 use roadbed_auth::Authenticator;
-use roadbed_plan::Session;
 use roadbed_plan::session::RequestSettings;
+use roadbed_plan::{Observed, Session, Stage};
 use serde_json::{Map, Value as Json};
 use tower::ServiceExt;
-use tracing::Instrument;
 
 use super::error_response;
-
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The role that a request ran as, told to the log by way of the response.
-#[derive(Clone)]
-struct RanAs(Arc<str>);
-
-/// Gives each request an id, its caller's own where that is sane, and writes one line when it ends.
-pub(super) async fn log(mut request: Request, next: Next) -> Response {
-    let id = request_id(request.headers());
-    request.headers_mut().insert(REQUEST_ID, id.clone());
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
-    let started = Instant::now();
-    async move {
-        let mut response = next.run(request).await;
-        let role = response.extensions().get::<RanAs>().map(|role| role.0.to_string());
-        let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-        tracing::info!(%method, path, status = response.status().as_u16(), ms = (milliseconds * 100.0).round() / 100.0, role);
-        response.headers_mut().insert(REQUEST_ID, id);
-        response
-    }
-    .instrument(span)
-    .await
-}
-
-fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let sane = |id: &&HeaderValue| {
-        let bytes = id.as_bytes();
-        (1..=128).contains(&bytes.len())
-            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
-    };
-    headers
-        .get(REQUEST_ID)
-        .filter(sane)
-        .cloned()
-        .unwrap_or_else(|| HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).expect("a uuid is a header value"))
-}
 
 /// Takes what is no browser's question past the layer that answers those, which takes every `OPTIONS` for one.
 pub(super) async fn plain_options(State(routes): State<Router>, request: Request, next: Next) -> Response {
@@ -83,18 +42,18 @@ pub(super) async fn session(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let began = Instant::now();
+    let observed = request.extensions().get::<Arc<Observed>>().cloned().unwrap_or_default();
+    let identifying = observed.time(Stage::Identify);
     let mut session = match authenticator.session_with_new_keys(request.headers()).await {
         Ok(session) => session,
         Err(error) => return error_response::unauthorized(&error),
     };
     session.request = Arc::new(request_settings(&request));
-    let role = RanAs(session.role.clone());
+    observed.runs_as(&session.role);
+    drop(identifying);
+    session.observed = observed;
     request.extensions_mut().insert::<Session>(session);
-    request.extensions_mut().insert(JwtTime(began.elapsed()));
-    let mut response = next.run(request).await;
-    response.extensions_mut().insert(role);
-    response
+    next.run(request).await
 }
 
 /// What SQL sees in `request.method`, `request.path`, `request.headers` and `request.cookies`.

@@ -29,12 +29,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::config::{Cors, Limits};
+use crate::observe::{self, Watch};
 use admission::Admission;
 use rate::Rates;
 
 pub(crate) use caller::Proxies;
 pub(crate) use connections::Door;
 pub(crate) use entrance::Entrance;
+pub(crate) use error_response::not_found;
 pub(crate) use tls::Tls;
 pub use tls::TlsError;
 
@@ -52,10 +54,18 @@ pub(crate) struct Http {
     /// Whether answers are compressed.
     pub(crate) compression: bool,
     pub(crate) fallback_page: Option<String>,
+    pub(crate) watch: Arc<Watch>,
+    /// Whether holders of the secret key find `/metrics` here.
+    pub(crate) has_metrics: bool,
 }
 
 pub(crate) fn router(http: Http) -> Router {
     let limit = Duration::from_secs(http.limits.request_seconds);
+    let metrics = match http.has_metrics {
+        true => observe::scrape_router(http.watch.clone())
+            .layer(layer::from_fn_with_state(http.authenticator.clone(), observe::for_operators)),
+        false => Router::new(),
+    };
     let head = (http.limits.url_bytes, http.limits.header_bytes);
     let guards = Guards::new(&http);
     let asked = http.openapi.as_ref().map(|routes| guards.around(routes.clone())).unwrap_or_default();
@@ -64,6 +74,7 @@ pub(crate) fn router(http: Http) -> Router {
     // Where answers are not compressed their ranges of rows need not be hidden from who would.
     let rest = if http.compression { rest.layer(layer::map_response(compression::hide_rows)) } else { rest };
     let routes = Router::new()
+        .merge(metrics)
         .route("/healthz", get(alive))
         .route("/readyz", get(ready).with_state(http.database.clone()))
         .route("/.well-known/roadbed.json", get(introduction).with_state(http.authenticator.clone()))
@@ -80,7 +91,7 @@ pub(crate) fn router(http: Http) -> Router {
         .layer(layer::from_fn_with_state(for_all, middleware::plain_options))
         .layer(layer::from_fn_with_state(Arc::new(http.entrance), entrance::enter))
         .layer(CatchPanicLayer::custom(error_response::panicked))
-        .layer(layer::from_fn(middleware::log))
+        .layer(layer::from_fn_with_state(http.watch, observe::request))
 }
 
 /// What stands before routes that know who asks: it lets in as many as can be served.
@@ -135,7 +146,7 @@ pub(crate) fn waiting_router(settings: &Cors, entrance: Entrance) -> Router {
         .fallback(error_response::no_database)
         .layer(cors(settings))
         .layer(layer::from_fn_with_state(Arc::new(entrance), entrance::enter))
-        .layer(layer::from_fn(middleware::log))
+        .layer(layer::from_fn_with_state(Arc::<Watch>::default(), observe::request))
 }
 
 /// The process runs.

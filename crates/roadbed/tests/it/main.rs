@@ -15,6 +15,7 @@ mod harness;
 mod http;
 mod injection;
 mod live;
+mod observability;
 mod oracle;
 mod outage;
 mod pages;

@@ -206,7 +206,7 @@ async fn within<T>(
 async fn run(pool: &Arc<Pool>, job: &Job<'_>) -> Result<Vec<Answer>, EngineError> {
     let mut retried = false;
     loop {
-        let mut lease = pool.acquire().await?;
+        let mut lease = pool.acquire_for(&job.session.observed).await?;
         match fly(lease.connection(), job).await {
             Ok(answers) => {
                 lease.give_back();

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError, ProbedRow};
+use roadbed_plan::engine::{AppliedMigration, Load, Migration, MigrationError, ProbedRow};
 use roadbed_plan::planner::RowProbe;
 use roadbed_plan::transaction::{Finished, Transaction};
 use roadbed_plan::{Capabilities, Clock, Engine, EngineError, Outcome, Plan, Schema};
@@ -155,6 +155,10 @@ impl Engine for PostgresEngine {
 
     async fn seed(&self, script: &Migration) -> Result<(), MigrationError> {
         migrate::seed(&self.config, script).await
+    }
+
+    fn load(&self) -> Load {
+        self.pool.load()
     }
 
     async fn ping(&self) -> Result<(), EngineError> {

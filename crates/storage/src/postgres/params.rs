@@ -1,6 +1,7 @@
 //! Parameters as text, which PostgreSQL reads with the type that their place asks for.
 
 use std::error::Error;
+use std::fmt;
 
 use bytes::BytesMut;
 use roadbed_plan::value::{self, Value};
@@ -9,8 +10,14 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 use crate::sql::Param;
 
 /// A parameter's text; `None` is null.
-#[derive(Debug)]
 pub(super) struct TextParam(Option<String>);
+
+/// The driver writes parameters to its log, where no value may stand.
+impl fmt::Debug for TextParam {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
+}
 
 impl TextParam {
     pub(super) fn text(text: &str) -> Self {

@@ -3,11 +3,12 @@
 //! A connection goes back only when its last transaction is known to have ended; one that was left in the middle
 //! is closed, and what still runs on it is cancelled.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use roadbed_plan::{Clock, EngineError};
+use roadbed_plan::engine::Load;
+use roadbed_plan::{Clock, EngineError, Observed, Stage};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_postgres::{Config, NoTls};
@@ -27,6 +28,7 @@ pub(super) struct Pool {
     size: u32,
     acquire_timeout: Duration,
     permits: Arc<Semaphore>,
+    waiting: AtomicUsize,
     idle: Mutex<Vec<Connection>>,
     outage: Mutex<Option<Outage>>,
     /// Grows when the schema is read again: statements prepared before are then prepared anew.
@@ -50,6 +52,7 @@ impl Pool {
             size,
             acquire_timeout,
             permits: Arc::new(Semaphore::new(size as usize)),
+            waiting: AtomicUsize::new(0),
             idle: Mutex::default(),
             outage: Mutex::default(),
             generation: AtomicU64::new(0),
@@ -62,17 +65,43 @@ impl Pool {
     /// # Errors
     /// When none becomes free in time, or the server cannot be reached.
     pub(super) async fn acquire(self: &Arc<Self>) -> Result<Lease, EngineError> {
-        let permit = match timeout(self.acquire_timeout, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_closed)) => return Err(error::unavailable("the pool is closed".into())),
-            Err(_elapsed) => return Err(EngineError::Busy { retry_after: RETRY_AFTER }),
-        };
+        let permit = self.permit().await?;
         let mut connection = match self.take_idle() {
             Some(connection) => connection,
             None => self.open().await?,
         };
         connection.prepared.follow(self.generation.load(Ordering::Acquire));
         Ok(Lease { held: Some((connection, permit)), pool: Arc::clone(self) })
+    }
+
+    /// As [`Self::acquire`], the time that it takes being noted.
+    pub(super) async fn acquire_for(self: &Arc<Self>, observed: &Observed) -> Result<Lease, EngineError> {
+        let began = Instant::now();
+        let lease = self.acquire().await;
+        observed.spend(Stage::Wait, began);
+        lease
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, EngineError> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let _waiting = Waiting::of(&self.waiting);
+        match timeout(self.acquire_timeout, Arc::clone(&self.permits).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_closed)) => Err(error::unavailable("the pool is closed".into())),
+            Err(_elapsed) => Err(EngineError::Busy { retry_after: RETRY_AFTER }),
+        }
+    }
+
+    pub(super) fn load(&self) -> Load {
+        let size = self.size as usize;
+        Load {
+            in_use: size.saturating_sub(self.permits.available_permits()),
+            size,
+            waiting: self.waiting.load(Ordering::Relaxed),
+            writes_waiting: None,
+        }
     }
 
     /// Lets every connection prepare its statements anew.
@@ -135,6 +164,22 @@ impl Pool {
         let until = self.clock.unix_micros() + i64::try_from(backoff.as_micros()).unwrap_or(i64::MAX / 2);
         *outage = Some(Outage { failures, until, reason: reason.clone() });
         error::unavailable(reason)
+    }
+}
+
+/// One who waits, counted until this is dropped.
+struct Waiting<'c>(&'c AtomicUsize);
+
+impl<'c> Waiting<'c> {
+    fn of(count: &'c AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -31,13 +31,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use roadbed_plan::engine::{AppliedMigration, Migration, MigrationError};
+use roadbed_plan::engine::{AppliedMigration, Load, Migration, MigrationError};
 use roadbed_plan::plan::{Node, Work};
 use roadbed_plan::query::{Count, RowsWanted};
 use roadbed_plan::terms::Ending;
 use roadbed_plan::transaction::{Finished, Transaction};
 use roadbed_plan::value::Zone;
-use roadbed_plan::{Capabilities, Clock, Engine, EngineError, Outcome, Plan, Schema, Session, Terms};
+use roadbed_plan::{Capabilities, Clock, Engine, EngineError, Outcome, Plan, Schema, Session, Stage, Terms};
 use tokio::sync::{RwLock, oneshot};
 
 pub use connect::{SqliteLocation, SqliteOptions, Synchronous};
@@ -107,7 +107,9 @@ impl SqliteEngine {
             }
             Some(Threads { readers: None, .. }) | None => None,
         };
+        let submitted = Instant::now();
         self.read(move |connection| {
+            asked.session.observed.spend(Stage::Wait, submitted);
             let began = Instant::now();
             let answer = asked.answer(connection);
             if let Some(times) = times {
@@ -121,7 +123,9 @@ impl SqliteEngine {
     async fn write(&self, plan: &Plan) -> Result<Outcome, EngineError> {
         let plan = plan.clone();
         let (reply, answer) = oneshot::channel();
+        let submitted = Instant::now();
         let write = Box::new(move |connection: &SqliteConnection| {
+            plan.session.observed.spend(Stage::Wait, submitted);
             check_version(connection, plan.schema.version)?;
             let request = Request { zone: plan.terms.zone.as_ref(), ..connection.start(&plan.session) };
             let outcome = match &plan.work {
@@ -183,7 +187,9 @@ impl Engine for SqliteEngine {
             }
             Work::Call(_) => {
                 let plan = plan.clone();
+                let submitted = Instant::now();
                 self.read(move |connection| {
+                    plan.session.observed.spend(Stage::Wait, submitted);
                     check_version(connection, plan.schema.version)?;
                     let Work::Call(call) = &plan.work else { return Err(closed()) };
                     let request = Request { zone: plan.terms.zone.as_ref(), ..connection.start(&plan.session) };
@@ -207,7 +213,9 @@ impl Engine for SqliteEngine {
         // group has to run again.
         let finished = Arc::new(Mutex::new(None));
         let filled = Arc::clone(&finished);
+        let submitted = Instant::now();
         let write = Box::new(move |connection: &SqliteConnection| {
+            transaction.terms.observed.spend(Stage::Wait, submitted);
             let done = transact::transact(connection, &transaction)?;
             *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
             Ok(Outcome::default())
@@ -244,6 +252,14 @@ impl Engine for SqliteEngine {
             done
         })
         .await
+    }
+
+    fn load(&self) -> Load {
+        // Whoever closes the engine holds the lock; there is nothing to tell then.
+        let Ok(threads) = self.threads.try_read() else { return Load::default() };
+        let Some(Threads { readers, writer }) = &*threads else { return Load::default() };
+        let readers = readers.as_ref().map_or_else(Load::default, |(_, readers)| readers.load());
+        Load { writes_waiting: Some(writer.waiting()), ..readers }
     }
 
     async fn ping(&self) -> Result<(), EngineError> {

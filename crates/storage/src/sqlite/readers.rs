@@ -2,12 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use roadbed_plan::EngineError;
+use roadbed_plan::engine::Load;
 use tokio::sync::oneshot;
 
 use super::connect::{Connector, SqliteConnection};
@@ -28,6 +29,8 @@ pub(super) type Commits = Arc<AtomicU64>;
 pub(super) struct Readers {
     queue: Sender<Job>,
     threads: Vec<JoinHandle<()>>,
+    /// Threads that work.
+    busy: Arc<AtomicUsize>,
 }
 
 impl Readers {
@@ -36,18 +39,24 @@ impl Readers {
     pub(super) fn start(connector: &Connector, commits: &Commits) -> Result<Self, EngineError> {
         let (queue, jobs) = bounded(connector.options.queue_length.max(1));
         let mut threads = Vec::new();
+        let busy = Arc::new(AtomicUsize::new(0));
         for number in 0..connector.options.readers.max(1) {
             let connection = connector.open()?;
             connection.sql.pragma_update(None, "query_only", true).map_err(internal)?;
-            let (jobs, commits) = (jobs.clone(), Arc::clone(commits));
+            let (jobs, commits, busy) = (jobs.clone(), Arc::clone(commits), Arc::clone(&busy));
             let thread = std::thread::Builder::new()
                 .name(format!("sqlite-read-{number}"))
                 .stack_size(STACK)
-                .spawn(move || serve(&connection, &jobs, &commits))
+                .spawn(move || serve(&connection, &jobs, (&commits, &busy)))
                 .map_err(|error| EngineError::Internal { reason: error.to_string() })?;
             threads.push(thread);
         }
-        Ok(Self { queue, threads })
+        Ok(Self { queue, threads, busy })
+    }
+
+    pub(super) fn load(&self) -> Load {
+        let (in_use, size) = (self.busy.load(Ordering::Relaxed), self.threads.len());
+        Load { in_use, size, waiting: self.queue.len(), writes_waiting: None }
     }
 
     /// # Errors
@@ -91,9 +100,11 @@ pub(super) fn closed() -> EngineError {
     EngineError::Unavailable { reason: "the database is closed".into(), retry_after: super::error::RETRY_AFTER }
 }
 
-fn serve(connection: &SqliteConnection, jobs: &Receiver<Job>, commits: &Commits) {
+fn serve(connection: &SqliteConnection, jobs: &Receiver<Job>, (commits, busy): (&Commits, &AtomicUsize)) {
     while let Ok(job) = jobs.recv() {
+        busy.fetch_add(1, Ordering::Relaxed);
         serve_together(connection, job, jobs, commits);
+        busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

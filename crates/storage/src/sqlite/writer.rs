@@ -79,6 +79,11 @@ impl Writer {
         })
     }
 
+    /// Tasks that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Lets the thread finish what waits, and waits for it.
     pub(super) fn stop(self) {
         drop(self.queue);

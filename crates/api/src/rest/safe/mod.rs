@@ -119,7 +119,8 @@ async fn transact<S: Script>(
 ) -> Result<Response, Failure<S::Error>> {
     let now = rest.database.now();
     let claim = key.map(|key| key::claim(key, &sent, now, rest.settings.safe.key_seconds));
-    let finished = rest.database.transact(Arc::new(script), Terms { isolation, claim }).await?;
+    let observed = Arc::clone(&sent.session.observed);
+    let finished = rest.database.transact(Arc::new(script), Terms { isolation, claim, observed }).await?;
     let mut response = kept::response(&finished.answer).map(Body::from);
     if finished.replayed {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));

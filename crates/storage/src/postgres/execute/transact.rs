@@ -48,7 +48,7 @@ pub(in crate::postgres) async fn transact(
 ) -> Result<Finished, EngineError> {
     let mut retried = false;
     loop {
-        let mut lease = pool.acquire().await?;
+        let mut lease = pool.acquire_for(&transaction.terms.observed).await?;
         let connection = lease.connection();
         let fault = match attempt(connection, bounds, transaction).await {
             Ok(finished) => {

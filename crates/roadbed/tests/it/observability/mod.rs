@@ -1,0 +1,4 @@
+//! What the program tells of itself: metrics, logs.
+
+mod logs;
+mod metrics;
