@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error::DatabaseError;
+use crate::health::{Health, Needs};
 use crate::plan::{Plan, Shape};
 use crate::planner::RowProbe;
 use crate::schema::Schema;
@@ -66,6 +67,16 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
 
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), EngineError>;
+
+    /// How the database is, and what of `needs` it does not have. Changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    async fn health(&self, needs: &Needs) -> Result<Health, EngineError> {
+        let _ = needs;
+        self.ping().await?;
+        Ok(Health { version: self.name().to_owned(), ..Health::default() })
+    }
 
     /// Finishes what is running and closes.
     async fn close(&self);

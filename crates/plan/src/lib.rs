@@ -6,6 +6,7 @@ pub mod database;
 pub mod engine;
 pub mod error;
 pub mod expr;
+pub mod health;
 pub mod nested;
 pub mod observe;
 pub mod plan;

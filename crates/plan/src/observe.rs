@@ -39,6 +39,7 @@ impl Stage {
 pub struct Observed {
     began: Instant,
     stages: [StageTimes; Stage::ALL.len()],
+    id: OnceLock<String>,
     role: OnceLock<Arc<str>>,
     shape: OnceLock<String>,
     rows: AtomicU64,
@@ -58,6 +59,7 @@ impl Default for Observed {
         Self {
             began: Instant::now(),
             stages: Default::default(),
+            id: OnceLock::new(),
             role: OnceLock::new(),
             shape: OnceLock::new(),
             rows: AtomicU64::new(0),
@@ -90,6 +92,16 @@ impl Observed {
     pub fn first(&self, stage: Stage) -> Option<Duration> {
         let first = self.of(stage).first.load(Ordering::Relaxed);
         (first > 0).then(|| Duration::from_nanos(first))
+    }
+
+    /// Says how the request is called.
+    pub fn note_id(&self, id: &str) {
+        // It has one id.
+        let _ = self.id.set(id.to_owned());
+    }
+
+    pub fn id(&self) -> Option<&str> {
+        self.id.get().map(String::as_str)
     }
 
     /// Says whom the request runs as.

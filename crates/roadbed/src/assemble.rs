@@ -91,6 +91,7 @@ pub fn connect(settings: &Settings) -> Result<Arc<dyn Engine>, StartError> {
         extra_search_path: settings.rest.extra_search_path.clone(),
         pre_request: settings.rest.pre_request.clone().filter(|function| !function.is_empty()),
         max_rows: settings.rest.max_rows,
+        slow_query: settings.log.slow_query(),
     };
     Ok(roadbed_storage::connect(&url, options, Clock::System)?)
 }
@@ -121,7 +122,18 @@ pub(crate) fn planner_limits(settings: &Settings) -> Limits {
     }
 }
 
-fn auth_settings(settings: &Settings) -> Result<AuthSettings, StartError> {
+/// Finds words that are none of those that a setting takes.
+///
+/// # Errors
+/// When there is one.
+pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
+    tx_end(&settings.rest.tx_end)?;
+    openapi_mode(&settings.rest.openapi_mode)?;
+    RoleClaim::parse(&settings.jwt.role_claim_key).map_err(StartError::RoleClaim)?;
+    Ok(())
+}
+
+pub(crate) fn auth_settings(settings: &Settings) -> Result<AuthSettings, StartError> {
     Ok(AuthSettings {
         secret: crate::secret::jwt_secret(settings)?,
         secret_is_base64: settings.jwt.secret_is_base64,

@@ -6,6 +6,7 @@
 mod assemble;
 pub mod cli;
 pub mod config;
+mod doctor;
 mod files;
 mod http;
 mod observe;

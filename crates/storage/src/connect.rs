@@ -21,6 +21,8 @@ pub struct ConnectOptions {
     pub pre_request: Option<String>,
     /// An estimated count is exact up to this many rows.
     pub max_rows: Option<u64>,
+    /// Statements that take so long are told to the log; zero: none.
+    pub slow_query: Duration,
 }
 
 /// The engine for `url`: `sqlite:FILE`, `sqlite::memory:` or `postgres://…`.
@@ -60,6 +62,7 @@ fn sqlite(url: &str, options: &ConnectOptions, clock: Clock) -> Result<Arc<dyn E
     let options = SqliteOptions {
         readers: options.pool_size.min(4),
         statement_timeout: options.statement_timeout,
+        slow_query: options.slow_query,
         ..SqliteOptions::default()
     };
     Ok(Arc::new(SqliteEngine::open(location, options, clock)?))
@@ -75,6 +78,7 @@ fn postgres(url: &str, options: ConnectOptions, clock: Clock) -> Result<Arc<dyn 
         search_path: options.extra_search_path,
         pre_request: options.pre_request,
         exact_up_to: options.max_rows,
+        slow_query: options.slow_query,
     };
     Ok(Arc::new(PostgresEngine::connect(url, options, clock)?))
 }

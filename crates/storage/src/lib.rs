@@ -3,6 +3,8 @@
 mod connect;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod slow;
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -8,6 +8,7 @@ mod completions;
 mod db;
 mod describe;
 mod dev;
+mod doctor;
 mod init;
 mod keys;
 mod lint;
@@ -65,6 +66,9 @@ enum Command {
     /// Write types for programs that call the API
     #[command(after_help = "Example: roadbed types typescript shop > database.ts")]
     Types(describe::Types),
+    /// Look for what would keep a folder from being served well, and say what to do; exit code 1 if something is bad
+    #[command(after_help = "Example: roadbed doctor shop --json")]
+    Doctor(doctor::Doctor),
     /// Print a completion script for a shell
     #[command(after_help = "Example: roadbed completions bash > /etc/bash_completion.d/roadbed")]
     Completions(completions::Completions),
@@ -130,6 +134,7 @@ async fn run_command(command: Command) -> miette::Result<ExitCode> {
         Command::OpenApi(asked) => describe::run_openapi(&asked).await,
         Command::Postman(asked) => describe::run_postman(&asked).await,
         Command::Types(types) => describe::run_types(&types).await,
+        Command::Doctor(doctor) => return doctor::run(&doctor).await,
         Command::Completions(completions) => completions::run(&completions),
     }
     .map(|()| ExitCode::SUCCESS)

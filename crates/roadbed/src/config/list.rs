@@ -94,6 +94,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("limits.write-seconds", "30", "seconds after which a caller that takes nothing of its answer is cut off"),
     setting("log.format", r#""auto""#, "`text`, `json`, or `auto`: text on a terminal, JSON elsewhere"),
     setting("log.level", r#""info""#, "a filter such as `info` or `roadbed=debug,warn`"),
+    setting(
+        "log.slow-query",
+        "1000.0",
+        "milliseconds from which on a statement is told to the log with its plan; 0 for none",
+    ),
     setting("rest.aggregates-enabled", "false", "whether callers may aggregate (`amount.sum()`, `count()`)"),
     setting("rest.anon-role", r#""anon""#, "the role of callers without a token; empty turns them away"),
     setting("rest.extra-search-path", r#"["public"]"#, "schemas that are searched after the request's own"),

@@ -190,6 +190,15 @@ pub struct Log {
     pub format: LogFormat,
     /// A filter as in `info` or `roadbed=debug,warn`.
     pub level: String,
+    /// Milliseconds from which on a statement is slow; 0: none is.
+    pub slow_query: f64,
+}
+
+impl Log {
+    /// From when on a statement is told of; zero: never.
+    pub fn slow_query(&self) -> Duration {
+        Duration::try_from_secs_f64(self.slow_query / 1000.0).unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

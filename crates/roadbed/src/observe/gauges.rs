@@ -7,7 +7,6 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Unit;
 use roadbed_plan::Engine;
 
@@ -39,8 +38,10 @@ impl Collector for EngineGauges {
                 ConstGauge::new(value).encode(metric)?;
             }
         }
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION")), ("engine", self.engine.name())]);
-        build.encode(encoder.encode_descriptor("build", "What runs", None, MetricType::Info)?)
+        // The type `info` is not known to readers of the older form.
+        let build = [("version", env!("CARGO_PKG_VERSION")), ("engine", self.engine.name())];
+        let mut metric = encoder.encode_descriptor("build_info", "What runs; always 1", None, MetricType::Gauge)?;
+        ConstGauge::new(1_i64).encode(metric.encode_family(&build)?)
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) async fn request(State(watch): State<Arc<Watch>>, mut request: Reques
     let id = request_id(request.headers());
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let observed = Arc::<Observed>::default();
+    observed.note_id(id.to_str().unwrap_or_default());
     request.extensions_mut().insert(Arc::clone(&observed));
     let seen = Seen::new(watch, observed, id.clone(), &request);
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());

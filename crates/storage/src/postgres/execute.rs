@@ -5,18 +5,19 @@ mod flight;
 mod transact;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use roadbed_plan::engine::ResponseWishes;
 use roadbed_plan::plan::{CallPlan, Node, ReturningPlan, Work};
 use roadbed_plan::query::{Count, RowsWanted};
 use roadbed_plan::terms::{Explain, ExplainFormat, RowForm};
-use roadbed_plan::{DatabaseError, EngineError, Outcome, Schema, Session, Terms};
+use roadbed_plan::{DatabaseError, EngineError, Outcome, Schema, Session, Stage, Terms};
 
 use super::connect::search_path;
 use super::error::{engine_error, is_away, may_be_stale, unavailable};
 use super::pool::Pool;
+use super::slow::SlowLog;
 use super::write;
 use crate::sql::{
     Dialect, Mode, Param, Rendered, RenderedNode, RenderedOutput, Renderer, features, handled, quote_identifier,
@@ -87,6 +88,7 @@ pub(super) struct Bounds<'e> {
     pub(super) login: Option<&'e str>,
     pub(super) pre_request: Option<&'e str>,
     pub(super) exact_up_to: Option<u64>,
+    pub(super) slow: SlowLog<'e>,
 }
 
 /// Runs `work` as `session`, in one transaction.
@@ -96,8 +98,12 @@ pub(super) async fn execute(
     question: Question<'_>,
 ) -> Result<Outcome, EngineError> {
     let Some(job) = job_of(bounds, question)? else { return nothing_to_do(question) };
-    let answers = within(bounds.statement_timeout, Box::pin(run(pool, &job))).await?;
-    let outcome = conclude(&job, bounds, (question, answers))?;
+    let observed = &job.session.observed;
+    let (began, waited) = (Instant::now(), observed.spent(Stage::Wait));
+    let answers = within(bounds.statement_timeout, Box::pin(run(pool, &job))).await;
+    let waited = observed.spent(Stage::Wait).saturating_sub(waited);
+    bounds.slow.look(&job, began.elapsed().saturating_sub(waited));
+    let outcome = conclude(&job, bounds, (question, answers?))?;
     if !job.writes {
         check_rows(job.rows_wanted, outcome.rows)?;
     }

@@ -3,6 +3,7 @@
 
 mod connect;
 mod error;
+mod examine;
 mod execute;
 mod introspect;
 mod migrate;
@@ -11,6 +12,7 @@ mod pool;
 mod probe;
 mod rows;
 mod script;
+mod slow;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -21,6 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use roadbed_plan::engine::{AppliedMigration, Load, Migration, MigrationError, ProbedRow};
+use roadbed_plan::health::{Health, Needs};
 use roadbed_plan::planner::RowProbe;
 use roadbed_plan::transaction::{Finished, Transaction};
 use roadbed_plan::{Capabilities, Clock, Engine, EngineError, Outcome, Plan, Schema};
@@ -28,6 +31,9 @@ use tokio_postgres::Config;
 
 use execute::{Bounds, Question};
 use pool::Pool;
+use slow::SlowLog;
+
+use crate::slow::SlowQueries;
 
 /// How a PostgreSQL database is used.
 #[derive(Clone, Debug)]
@@ -44,6 +50,8 @@ pub struct PostgresOptions {
     pub pre_request: Option<String>,
     /// An estimated count is exact up to this many rows; without it, always.
     pub exact_up_to: Option<u64>,
+    /// Statements that take so long are told to the log; zero: none.
+    pub slow_query: Duration,
 }
 
 impl Default for PostgresOptions {
@@ -55,6 +63,7 @@ impl Default for PostgresOptions {
             search_path: vec!["public".to_owned()],
             pre_request: None,
             exact_up_to: None,
+            slow_query: Duration::ZERO,
         }
     }
 }
@@ -63,6 +72,7 @@ impl Default for PostgresOptions {
 pub struct PostgresEngine {
     config: Config,
     pool: Arc<Pool>,
+    slow: SlowQueries,
     options: PostgresOptions,
 }
 
@@ -86,7 +96,8 @@ impl PostgresEngine {
         let search_path = connect::search_path(options.search_path.iter().map(String::as_str));
         let session = connect::session_settings(options.statement_timeout, &search_path);
         let pool = Pool::new(config.clone(), session, options.pool_size, options.acquire_timeout, clock);
-        Self { config, pool: Arc::new(pool), options }
+        let slow = SlowQueries::new(options.slow_query);
+        Self { config, pool: Arc::new(pool), slow, options }
     }
 }
 
@@ -102,6 +113,7 @@ impl PostgresEngine {
             login: self.config.get_user(),
             pre_request: self.options.pre_request.as_deref(),
             exact_up_to: self.options.exact_up_to,
+            slow: SlowLog { queries: &self.slow, pool: &self.pool },
         }
     }
 }
@@ -166,6 +178,14 @@ impl Engine for PostgresEngine {
         lease.connection().client.check_connection().await.map_err(|error| error::engine_error(&error))?;
         lease.give_back();
         Ok(())
+    }
+
+    async fn health(&self, needs: &Needs) -> Result<Health, EngineError> {
+        let mut lease = self.pool.acquire().await?;
+        let health = examine::examine(&lease.connection().client, needs).await;
+        let health = health.map_err(|error| error::engine_error(&error))?;
+        lease.give_back();
+        Ok(health)
     }
 
     async fn close(&self) {

@@ -74,6 +74,13 @@ impl Pool {
         Ok(Lease { held: Some((connection, permit)), pool: Arc::clone(self) })
     }
 
+    /// A connection that is open and that nobody uses or waits for.
+    pub(super) fn acquire_idle(self: &Arc<Self>) -> Option<Lease> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        let connection = self.take_idle()?;
+        Some(Lease { held: Some((connection, permit)), pool: Arc::clone(self) })
+    }
+
     /// As [`Self::acquire`], the time that it takes being noted.
     pub(super) async fn acquire_for(self: &Arc<Self>, observed: &Observed) -> Result<Lease, EngineError> {
         let began = Instant::now();

@@ -16,7 +16,9 @@ use rusqlite::{Connection, OpenFlags};
 use super::error::internal;
 use super::functions::{self, ConnectionSession};
 use super::sequences::Sequences;
+use super::slow::Ran;
 use super::triggers::Procedures;
+use crate::slow::SlowQueries;
 
 /// How long a connection waits for the locks of other programs.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,6 +58,8 @@ pub struct SqliteOptions {
     pub statements: usize,
     /// Memory for pages, for each connection, in KiB.
     pub cache_kib: u32,
+    /// Requests that take so long are told to the log; zero: none.
+    pub slow_query: Duration,
 }
 
 impl Default for SqliteOptions {
@@ -67,6 +71,7 @@ impl Default for SqliteOptions {
             queue_length: 4096,
             statements: 256,
             cache_kib: 16 * 1024,
+            slow_query: Duration::ZERO,
         }
     }
 }
@@ -77,6 +82,7 @@ pub(super) struct Connector {
     pub(super) location: SqliteLocation,
     pub(super) options: SqliteOptions,
     pub(super) clock: Clock,
+    pub(super) slow: Arc<SlowQueries>,
 }
 
 /// One connection with what its functions read.
@@ -89,6 +95,8 @@ pub(super) struct SqliteConnection {
     pub(super) sequences: RefCell<Sequences>,
     /// The bodies of triggers that this connection has planned.
     pub(super) procedures: Procedures,
+    /// What it has run for the request that runs.
+    pub(super) ran: Ran,
     deadline: Deadline,
     statement_timeout: Duration,
 }
@@ -134,6 +142,7 @@ impl Connector {
             clock,
             sequences: RefCell::default(),
             procedures: Procedures::default(),
+            ran: Ran::new(Arc::clone(&self.slow)),
             deadline,
             statement_timeout,
         })
@@ -188,6 +197,7 @@ impl SqliteConnection {
 
     /// As [`Self::start`], `now` being when the request's transaction began.
     pub(super) fn start_at<'c>(&'c self, session: &'c Session, now: i64) -> Request<'c> {
+        self.ran.start(&session.observed);
         self.session.start(session, now);
         self.procedures.begin();
         self.deadline.set(self.statement_timeout);
@@ -207,6 +217,7 @@ impl SqliteConnection {
     /// Ends what [`Self::start`] began: nothing of the caller stays, and no limit runs.
     pub(super) fn finish(&self) {
         self.deadline.clear();
+        self.ran.finish(&self.sql);
         self.session.clear();
     }
 }

@@ -18,6 +18,7 @@ mod readers;
 mod search;
 mod sequences;
 mod short;
+mod slow;
 #[cfg(test)]
 mod tests;
 mod transact;
@@ -32,6 +33,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use roadbed_plan::engine::{AppliedMigration, Load, Migration, MigrationError};
+use roadbed_plan::health::{Health, Needs};
 use roadbed_plan::plan::{Node, Work};
 use roadbed_plan::query::{Count, RowsWanted};
 use roadbed_plan::terms::Ending;
@@ -49,6 +51,7 @@ use readers::{Readers, closed};
 use short::ShortReads;
 use writer::{PendingWrite, Task, Writer};
 
+use crate::slow::SlowQueries;
 use crate::sql::{Dialect, render_count, render_node};
 
 /// An SQLite database with the threads that serve it.
@@ -71,7 +74,8 @@ impl SqliteEngine {
     /// # Errors
     /// When the file cannot be opened or is not a database.
     pub fn open(location: SqliteLocation, options: SqliteOptions, clock: Clock) -> Result<Self, EngineError> {
-        let connector = Connector { location, options, clock };
+        let slow = Arc::new(SlowQueries::new(options.slow_query));
+        let connector = Connector { location, options, clock, slow };
         let commits = Arc::new(AtomicU64::new(0));
         let writer = Writer::start(&connector, &commits)?;
         let readers = match &connector.location {
@@ -271,6 +275,11 @@ impl Engine for SqliteEngine {
             })
         })
         .await
+    }
+
+    async fn health(&self, _: &Needs) -> Result<Health, EngineError> {
+        self.ping().await?;
+        Ok(Health { version: format!("SQLite {}", rusqlite::version()), ..Health::default() })
     }
 
     async fn close(&self) {

@@ -6,7 +6,7 @@ use roadbed_plan::terms::RowForm;
 use roadbed_plan::value::{Type, Value, Zone, write_json, write_json_string, write_text};
 use roadbed_plan::{EngineError, Outcome};
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Row, Statement, ToSql};
+use rusqlite::{CachedStatement, Row, Rows, Statement, ToSql};
 
 use super::connect::Request;
 use super::error::{engine_error, internal};
@@ -50,17 +50,22 @@ pub(super) fn read(request: Request<'_>, work: &ReadWork) -> Result<Outcome, Eng
 fn explain(request: Request<'_>, node: &RenderedNode) -> Result<Outcome, EngineError> {
     let explained = Rendered { sql: format!("explain query plan {}", node.sql), params: node.params.clone() };
     let mut statement = request.prepare(&explained)?;
-    let mut rows = statement.raw_query();
+    let text = explained_lines(&mut statement.raw_query()).map_err(engine_error)?;
+    Ok(Outcome { body: text.into(), ..Outcome::default() })
+}
+
+/// The steps of a plan, one a line.
+pub(super) fn explained_lines(rows: &mut Rows<'_>) -> rusqlite::Result<String> {
     let mut depths: Vec<(i64, usize)> = Vec::new();
     let mut text = String::new();
-    while let Some(row) = rows.next().map_err(engine_error)? {
-        let (id, parent): (i64, i64) = (row.get(0).map_err(internal)?, row.get(1).map_err(internal)?);
-        let step: String = row.get(3).map_err(internal)?;
+    while let Some(row) = rows.next()? {
+        let (id, parent): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let step: String = row.get(3)?;
         let depth = depths.iter().find(|(known, _)| *known == parent).map_or(0, |(_, depth)| depth + 1);
         depths.push((id, depth));
         text.push_str(&format!("{}{step}\n", "  ".repeat(depth)));
     }
-    Ok(Outcome { body: text.into(), ..Outcome::default() })
+    Ok(text)
 }
 
 /// Refuses a number of rows that is not wanted.
@@ -84,6 +89,7 @@ fn read_count(request: Request<'_>, count: &Rendered) -> Result<u64, EngineError
 impl<'c> Request<'c> {
     /// The statement, bound but for what comes from a parent's row.
     pub(super) fn prepare(self, rendered: &Rendered) -> Result<CachedStatement<'c>, EngineError> {
+        self.connection.ran.note(&rendered.sql);
         let mut statement = self.connection.sql.prepare_cached(&rendered.sql).map_err(engine_error)?;
         self.bind_all(&mut statement, &rendered.params)?;
         Ok(statement)
@@ -179,6 +185,7 @@ struct Child<'c, 'n> {
 
 impl<'c, 'n> Level<'c, 'n> {
     pub(super) fn open(request: Request<'c>, node: &'n RenderedNode) -> Result<Self, EngineError> {
+        request.connection.ran.note(&node.sql);
         let mut statement = request.connection.sql.prepare_cached(&node.sql).map_err(engine_error)?;
         request.bind_all(&mut statement, &node.params)?;
         let from_parent = node.params.iter().enumerate().filter_map(|(index, param)| match param {

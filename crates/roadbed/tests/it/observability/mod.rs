@@ -1,4 +1,6 @@
-//! What the program tells of itself: metrics, logs.
+//! What the program tells of itself: metrics, logs, slow statements, and what its doctor finds.
 
+mod doctor;
 mod logs;
 mod metrics;
+mod slow;

@@ -33,9 +33,20 @@ fn a_fresh_folder_serves_and_its_printed_line_works() {
 #[test]
 fn every_command_shows_an_example() {
     let all = run_well(&["--help"]);
-    for command in
-        ["init", "dev", "serve", "migrate", "db", "keys", "access", "openapi", "postman", "types", "completions"]
-    {
+    for command in [
+        "init",
+        "dev",
+        "serve",
+        "migrate",
+        "db",
+        "keys",
+        "access",
+        "openapi",
+        "postman",
+        "types",
+        "doctor",
+        "completions",
+    ] {
         assert!(all.contains(command), "`{command}` is not listed:\n{all}");
         let help = run_well(&[command, "--help"]);
         assert!(help.contains("Example: roadbed "), "`{command}` has no example:\n{help}");

@@ -2,6 +2,7 @@
 //! rights are used before the first and after the last, for the answers that are kept under keys.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use roadbed_plan::database::shaped;
@@ -117,7 +118,10 @@ async fn run(connection: &mut Connection, bounds: &Bounds<'_>, plan: &Plan) -> R
     let question = Question { schema, session, work, rows_wanted: plan.rows_wanted, terms };
     let Some(job) = job_of(bounds, question)? else { return Ok(nothing_to_do(question)?) };
     let timeout = bounds.statement_timeout;
-    let answers = within(timeout, async { Ok(statements(connection, &job).await) }).await??;
+    let began = Instant::now();
+    let answers = within(timeout, async { Ok(statements(connection, &job).await) }).await;
+    bounds.slow.look(&job, began.elapsed());
+    let answers = answers??;
     let outcome = conclude(&job, bounds, (question, answers))?;
     check_rows(job.rows_wanted, outcome.rows)?;
     Ok(shaped(outcome, work))
