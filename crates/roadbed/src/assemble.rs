@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{MetricsAt, Settings};
 use crate::http::{self, Door, Entrance, Http, Proxies, Tls, TlsError};
-use crate::observe::{Metrics, Watch, scrape_router};
+use crate::observe::{Metrics, Traces, Watch, scrape_router};
 
 /// What every database has before its first migration.
 pub(crate) const BOOTSTRAP: SqlFile<'static> =
@@ -63,6 +63,8 @@ pub enum StartError {
     TxEnd { found: String, words: String },
     #[error("`rest.openapi-mode` is `{found}`; expected one of {words}")]
     OpenApiMode { found: String, words: String },
+    #[error("`telemetry.otlp` cannot be used: {0}")]
+    Traces(String),
     #[error("cannot listen on `{address}`: {source}")]
     Listen { address: String, source: std::io::Error },
     #[error(transparent)]
@@ -233,7 +235,8 @@ impl Server {
         let database = Arc::new(Database::open(engine, Limits { clock, ..planner_limits(&settings) }).await?);
         let place = api_place(&settings);
         let documents = Arc::new(Documents::new(database.clone(), DescribeSettings { mode, place }));
-        let watch = Arc::new(Watch { metrics });
+        let traces = traces(&settings, &**database.engine())?;
+        let watch = Arc::new(Watch { metrics, traces });
         Ok(Self { database, authenticator, documents, tx_end, watch, settings, tls })
     }
 
@@ -294,6 +297,9 @@ impl Server {
         for task in background {
             task.abort();
         }
+        if let Some(traces) = &self.watch.traces {
+            traces.flush().await;
+        }
         self.database.engine().close().await;
         Ok(())
     }
@@ -325,6 +331,11 @@ impl Server {
             Door { router, limits, tls: None }.serve(listener, stop).await;
         }))
     }
+}
+
+fn traces(settings: &Settings, engine: &dyn Engine) -> Result<Option<Traces>, StartError> {
+    let endpoint = settings.telemetry.otlp.as_deref().filter(|endpoint| !endpoint.is_empty());
+    endpoint.map(|endpoint| Traces::start(endpoint, engine.name()).map_err(StartError::Traces)).transpose()
 }
 
 async fn listen_when_free(address: &str) -> TcpListener {

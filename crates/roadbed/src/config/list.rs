@@ -145,6 +145,11 @@ pub const SETTINGS: &[Setting] = &[
         "where `/metrics` is: an address and port of its own, or `main` for holders of the secret key",
     ),
     setting(
+        "telemetry.otlp",
+        "",
+        "a receiver of OpenTelemetry's protocol over HTTP, as `http://127.0.0.1:4318`, to send traces to",
+    ),
+    setting(
         "tls.certificate",
         "",
         "a PEM file with the certificate and those that vouch for it; read again when it changes",

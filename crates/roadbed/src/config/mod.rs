@@ -206,6 +206,8 @@ impl Log {
 pub struct Telemetry {
     /// An address and port, or `main`; nothing: nobody is told.
     pub metrics: Option<String>,
+    /// Where traces are sent: a receiver of OTLP over HTTP.
+    pub otlp: Option<String>,
 }
 
 impl Telemetry {

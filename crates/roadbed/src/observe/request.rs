@@ -11,6 +11,7 @@ use roadbed_plan::{Observed, Stage};
 use tracing::Instrument;
 
 use super::metrics::Metrics;
+use super::traces::{Parent, Traces, parent_of};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -21,6 +22,7 @@ const NO_ROUTE: &str = "other";
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     pub(crate) metrics: Option<Metrics>,
+    pub(crate) traces: Option<Traces>,
 }
 
 /// What is known of a request before it is carried out. When it is dropped its caller has gone.
@@ -30,6 +32,7 @@ struct Seen {
     id: HeaderValue,
     method: &'static str,
     route: Option<MatchedPath>,
+    parent: Option<Parent>,
     is_told: bool,
 }
 
@@ -63,7 +66,8 @@ impl Seen {
             metrics.began();
         }
         let route = request.extensions().get::<MatchedPath>().cloned();
-        Self { watch, observed, id, method: method_name(request.method()), route, is_told: false }
+        let parent = watch.traces.as_ref().and_then(|_| parent_of(request.headers()));
+        Self { watch, observed, id, method: method_name(request.method()), route, parent, is_told: false }
     }
 
     fn answered(mut self, response: &Response) {
@@ -75,6 +79,9 @@ impl Seen {
         let route = self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
         if let Some(metrics) = &self.watch.metrics {
             metrics.ended((route, self.method), &self.observed, ended);
+        }
+        if let Some(traces) = &self.watch.traces {
+            traces.tell((self.method, route), self.parent, &self.observed, ended);
         }
         write_line(&self.id, (self.method, route), &self.observed, ended);
     }

@@ -11,7 +11,7 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
 use opentelemetry_otlp::{Protocol, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanExporter, SpanLinks, SpanEvents};
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEvents, SpanExporter, SpanLinks};
 use roadbed_plan::{Clock, Observed, Stage};
 use tokio::sync::{mpsc, oneshot};
 
@@ -168,7 +168,8 @@ impl Spans {
         let mut spans = vec![root];
         for stage in Stage::ALL {
             if let Some(first) = observed.first(stage) {
-                let mut span = self.span(stage.name().to_owned(), (begin_of(stage, first, observed), observed.spent(stage)));
+                let mut span =
+                    self.span(stage.name().to_owned(), (begin_of(stage, first, observed), observed.spent(stage)));
                 if stage == Stage::Run {
                     span.span_kind = SpanKind::Client;
                     span.attributes = vec![KeyValue::new("db.system.name", engine)];

@@ -102,7 +102,7 @@ pub(super) async fn execute(
     let (began, waited) = (Instant::now(), observed.spent(Stage::Wait));
     let answers = within(bounds.statement_timeout, Box::pin(run(pool, &job))).await;
     let waited = observed.spent(Stage::Wait).saturating_sub(waited);
-    bounds.slow.look(&job, began.elapsed().saturating_sub(waited));
+    bounds.slow.look(&job, question, began.elapsed().saturating_sub(waited));
     let outcome = conclude(&job, bounds, (question, answers?))?;
     if !job.writes {
         check_rows(job.rows_wanted, outcome.rows)?;

@@ -1,5 +1,6 @@
 //! How the server would carry out a slow statement: its generic plan, in which placeholders stand for values.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +8,9 @@ use roadbed_plan::Session;
 use tokio_postgres::{Error, SimpleQueryMessage};
 
 use super::connect::Connection;
-use super::execute::{Job, caller, set_caller};
+use super::execute::{Job, Question, caller, set_caller};
 use super::pool::Pool;
-use crate::slow::{SlowQueries, tell};
+use crate::slow::{SlowQueries, callers_names, tell};
 
 /// Where slow statements are told of.
 #[derive(Clone, Copy)]
@@ -25,11 +26,13 @@ struct Slow {
     sql: String,
     params: usize,
     took: Duration,
+    /// Names that the caller has made up.
+    words: HashSet<String>,
 }
 
 impl SlowLog<'_> {
     /// Tells of the job's own statement, if it was slow. Nobody waits for that.
-    pub(super) fn look(&self, job: &Job<'_>, took: Duration) {
+    pub(super) fn look(&self, job: &Job<'_>, question: Question<'_>, took: Duration) {
         let Some(asked) = job.statements.get(job.main).filter(|_| job.has_work && job.terms.explain.is_none()) else {
             return;
         };
@@ -42,11 +45,12 @@ impl SlowLog<'_> {
             sql: asked.sql.clone(),
             params: asked.params.len(),
             took,
+            words: callers_names(question.schema, question.work),
         };
         let pool = Arc::clone(self.pool);
         tokio::spawn(async move {
             let plan = plan_of(&pool, &slow).await;
-            tell(&slow.session.observed, &slow.sql, slow.took, plan.as_deref());
+            tell(&slow.session.observed, slow.took, (&slow.sql, plan.as_deref()), &slow.words);
         });
     }
 }

@@ -120,7 +120,7 @@ async fn run(connection: &mut Connection, bounds: &Bounds<'_>, plan: &Plan) -> R
     let timeout = bounds.statement_timeout;
     let began = Instant::now();
     let answers = within(timeout, async { Ok(statements(connection, &job).await) }).await;
-    bounds.slow.look(&job, began.elapsed());
+    bounds.slow.look(&job, question, began.elapsed());
     let answers = answers??;
     let outcome = conclude(&job, bounds, (question, answers))?;
     check_rows(job.rows_wanted, outcome.rows)?;
