@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 const MOST: usize = 30;
 
 /// From when on a statement is slow, and which were told of lately.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SlowQueries {
     /// Zero: none is.
     from: Duration,

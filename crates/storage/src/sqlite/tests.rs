@@ -98,6 +98,7 @@ fn world() -> World {
     let connector = Connector {
         location: SqliteLocation::Memory,
         options: SqliteOptions::default(),
+        slow: std::sync::Arc::default(),
         clock: Clock::manual(1_700_000_000),
     };
     let connection = connector.open().unwrap();

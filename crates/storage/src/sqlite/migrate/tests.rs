@@ -14,7 +14,14 @@ struct Lab {
 }
 
 fn open(location: SqliteLocation) -> SqliteConnection {
-    Connector { location, options: SqliteOptions::default(), clock: Clock::manual(1_700_000_000) }.open().unwrap()
+    Connector {
+        location,
+        options: SqliteOptions::default(),
+        clock: Clock::manual(1_700_000_000),
+        slow: std::sync::Arc::default(),
+    }
+    .open()
+    .unwrap()
 }
 
 fn migration(name: &str, sql: &str) -> Migration {
