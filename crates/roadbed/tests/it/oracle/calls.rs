@@ -76,7 +76,7 @@ fn about_result(rng: &mut StdRng, model: &Model, function: &Function, query: &mu
     if ordered {
         query.push(format!("order={}", order(rng, model, table)));
         if chance(rng, 0.3) && table.key != Key::Owner {
-            query.push(format!("limit={}&offset={}", rng.random_range(0..4), rng.random_range(0..2)));
+            query.push(format!("limit={}&offset={}", rng.random_range(1..4), rng.random_range(0..2)));
         }
     }
     // An owner may have several rows.

@@ -52,9 +52,11 @@ fn touches_nothing(request: &Request, ours: &Answer, truth: &Answer) -> bool {
 /// (docs/portability.md).
 fn reads_nothing(request: &Request, ours: &Answer, truth: &Answer) -> bool {
     let code = error_code(ours);
+    // A HEAD has no code.
+    let has_no_right = code == "42501" || (request.method == "HEAD" && matches!(ours.status, 401 | 403));
     let is_refused = match request.calls() {
-        true => code.starts_with("22") || code == "23514" || code == "42501",
-        false => code == "42501" && request.asks("..."),
+        true => code.starts_with("22") || code == "23514" || has_no_right || request.method == "HEAD",
+        false => has_no_right && request.asks("..."),
     };
     is_refused && finds_nothing(truth)
 }
@@ -83,6 +85,10 @@ fn judge_errors(request: &Request, ours: &Answer, truth: &Answer) -> Verdict {
     if request.calls() && our_code == "42501" && true_code == "23514" {
         return Verdict::Same;
     }
+    // PostgreSQL plans the body before it sees that nothing may be written.
+    if request.calls() && our_code == "25006" && true_code == "42P17" {
+        return Verdict::Same;
+    }
     if our_code != true_code {
         return Verdict::Different("code");
     }
@@ -92,12 +98,14 @@ fn judge_errors(request: &Request, ours: &Answer, truth: &Answer) -> Verdict {
     if wording(ours) == wording(truth) { Verdict::Same } else { Verdict::Different("wording") }
 }
 
-/// What must be said alike. Which of several tables is denied and the values of a row reached through a cascade are
+/// What must be said alike. Which of several tables is denied, or has policies in a circle, and the values of a row reached through a cascade are
 /// the engine's own; a number such as `1e400` in a body is quoted with all its digits by PostgreSQL alone.
 fn wording(answer: &Answer) -> Json {
     let mut error = error(answer);
     let message = error.get("message").and_then(Json::as_str).unwrap_or_default().to_owned();
-    if message.starts_with("permission denied for ") || message.contains(" is out of range for type ") {
+    let is_of_one_table = ["permission denied for ", "infinite recursion detected in policy for "];
+    if is_of_one_table.iter().any(|begin| message.starts_with(begin)) || message.contains(" is out of range for type ")
+    {
         error["message"] = Json::Null;
     }
     if error.get("details").and_then(Json::as_str).is_some_and(|details| details.contains("is still referenced")) {

@@ -63,7 +63,12 @@ pub(super) fn insert(rng: &mut StdRng, model: &Model, table: &Table, caller: Cal
     let mut query = Vec::new();
     let mut headers = returning(rng, model, table, &mut query);
     let rows = if chance(rng, 0.7) { 1 } else { rng.random_range(2..=3) };
+    let mut caller = caller;
     if chance(rng, 0.3) {
+        // It takes three rights, and the policies of three commands.
+        if chance(rng, 0.4) {
+            caller = Caller::Service;
+        }
         headers.push(("prefer".to_owned(), format!("resolution={}-duplicates", one_of(rng, &["merge", "ignore"]))));
         if chance(rng, 0.4) {
             query.push(format!("on_conflict={}", conflict(rng, table)));
