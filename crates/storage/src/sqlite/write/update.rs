@@ -88,8 +88,11 @@ fn answer_ahead(target: Target<'_>, plan: &UpdatePlan, cells: &Cells<'_>) -> Res
 
 /// Updates the row with this rowid and gives its rowid, which an update may change.
 pub(super) fn one(target: Target<'_>, rowid: i64, cells: &Cells<'_>, checks: &[RowCheck]) -> Result<i64, EngineError> {
+    let mut checks = checks;
     if reads_tables(checks) {
         diagnose::evaluate(target, &Candidate::Changed { rowid, cells }, checks)?;
+        // Once it is written, they would see the row as it has become.
+        checks = &[];
     }
     match try_one(target, rowid, cells, checks) {
         Ok(rowid) => Ok(rowid),
