@@ -119,9 +119,9 @@ pub(super) fn error_code(answer: &Answer) -> String {
     error(answer)["code"].as_str().map_or_else(|| answer.status.to_string(), str::to_owned)
 }
 
-/// What an error says; nothing in the answer to a HEAD.
+/// What an error says; nothing in the answer to a HEAD, or where rows came as CSV.
 fn error(answer: &Answer) -> Json {
-    if answer.body.is_empty() { Json::Null } else { answer.json() }
+    serde_json::from_slice(&answer.body).unwrap_or(Json::Null)
 }
 
 /// The body with the rows of unordered answers and of all embeds sorted.
