@@ -68,8 +68,8 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("limits.caller-requests", "0", "requests of one caller, a user or an address, at a time; 0 for any number"),
     setting("limits.connections", "10000", "open connections; further ones wait until one is closed"),
-    setting("limits.drain-seconds", "1", "seconds that connections without a request stay open when the server stops"),
     setting("limits.depth", "32", "levels of embeds and of nested conditions"),
+    setting("limits.drain-seconds", "1", "seconds that connections without a request stay open when the server stops"),
     setting("limits.header-bytes", "32768", "bytes of a request's headers"),
     setting(
         "limits.header-seconds",
