@@ -47,11 +47,12 @@ pub fn diff(
     }
     let mut diff = Diff { now, wanted_facts: facts(&wanted), wanted, sources, allow_drop, written: Vec::new() };
     diff.hint_renames();
+    let kept = diff.drop_triggers(&made.triggers)?;
     diff.clear_the_way()?;
     diff.roles_and_schemas()?;
     diff.declare()?;
     diff.constraints()?;
-    diff.triggers(&made.triggers)?;
+    diff.triggers(&kept)?;
     diff.drops()?;
     diff.policies()?;
     diff.owners_and_defaults()?;

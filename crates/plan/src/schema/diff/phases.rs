@@ -3,15 +3,18 @@
 #![expect(clippy::result_large_err, reason = "it happens once, and carries what the message shows")]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::super::read_sql::OWNER;
-use super::super::{Column, DefaultValue, Policy, PolicyCommand, RelationId, Schema};
+use super::super::{Column, DefaultValue, Function, Policy, PolicyCommand, RelationId, Schema};
 use super::facts::{Fact, Name, Right, full, function_name, grantee, quote, reads, type_text};
 use super::sources::{Made, alter, alter_column, name_of};
 use super::{Diff, Written};
 use crate::engine::SqlError;
 
 type Done = Result<(), SqlError>;
+/// The names of its table and of itself, and how it was written.
+type Trigger = ((String, String), String);
 
 impl Diff {
     /// A rename is never guessed, for a wrong guess would mix up data.
@@ -151,12 +154,31 @@ impl Diff {
             let now = self.now_facts().remove(&fact);
             match (&made, now) {
                 (_, None) => self.write(text)?,
-                (Made::Function(_), Some(now)) if now != wanted => self.write(text)?,
+                (Made::Function(name), Some(now)) if now != wanted => self.replace_function(name, text)?,
                 (Made::Enum(name), Some(now)) if now != wanted => self.add_labels(name)?,
                 (Made::Table(name), Some(_)) => self.alter_table(name)?,
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// A function whose header changes is made anew, as `create or replace` only changes bodies; its grants and comment
+    /// come again in their phases. Where something uses it, people have to see to that first.
+    fn replace_function(&mut self, name: &Name, text: String) -> Done {
+        let now = self.now.functions.iter().find(|function| is_named(function, name)).cloned();
+        let wanted = self.wanted.functions.iter().find(|function| is_named(function, name));
+        let (Some(now), Some(wanted)) = (now, wanted) else { return self.write(text) };
+        if header(&self.now, &now) == header(&self.wanted, wanted) {
+            return self.write(text);
+        }
+        let (schema, written) = (Arc::clone(&self.now), self.written.len());
+        let made = self.write(format!("drop {}", function_name(&now))).and_then(|()| self.write(text));
+        if made.is_err() {
+            self.now = schema;
+            self.written.truncate(written);
+        }
+        // What could not be written is told at the end.
         Ok(())
     }
 
@@ -255,18 +277,35 @@ impl Diff {
         Ok(())
     }
 
-    /// Triggers are compared as they were written.
-    pub(super) fn triggers(&mut self, before: &[((String, String), String)]) -> Done {
-        let wanted = self.sources.triggers.clone();
-        for (key, text) in before {
+    /// Takes away triggers that go or change, and those that stand in the way of a column's change. Gives those that stay;
+    /// they are compared as they were written.
+    pub(super) fn drop_triggers(&mut self, before: &[Trigger]) -> Result<Vec<Trigger>, SqlError> {
+        let mut kept = Vec::new();
+        for trigger in before {
+            let (key, _) = trigger;
             let stays = self.now.relations.values().any(|table| table.name == key.0 && self.stays(&name_of(table)));
-            if stays && !wanted.iter().any(|new| *new == (key.clone(), text.clone())) {
+            if stays && (!self.sources.triggers.contains(trigger) || self.is_retyped(&key.0)) {
                 self.write(format!("drop trigger {} on {}", quote(&key.1), quote(&key.0)))?;
+            } else {
+                kept.push(trigger.clone());
             }
         }
-        for (key, text) in wanted {
-            if !before.contains(&(key, text.clone())) {
-                self.write(text)?;
+        Ok(kept)
+    }
+
+    fn is_retyped(&self, table: &str) -> bool {
+        let tables = self.now.relations.values().filter(|found| found.name == table);
+        let mut columns = tables.flat_map(|found| found.columns.iter().map(move |column| (name_of(found), column)));
+        columns.any(|(table, now)| {
+            let wanted = self.wanted.find(&table.0, &table.1).and_then(|found| found.column(&now.name));
+            wanted.is_some_and(|wanted| type_text(&wanted.ty) != type_text(&now.ty))
+        })
+    }
+
+    pub(super) fn triggers(&mut self, kept: &[Trigger]) -> Done {
+        for trigger in self.sources.triggers.clone() {
+            if !kept.contains(&trigger) {
+                self.write(trigger.1)?;
             }
         }
         Ok(())
@@ -296,9 +335,7 @@ impl Diff {
                 Fact::Table(name) => self.destroy(format!("drop table {}", full(name)))?,
                 Fact::Function(name) => {
                     let functions = &self.now.functions;
-                    let found = functions
-                        .iter()
-                        .find(|function| (&function.schema, &function.signature()) == (&name.0, &name.1));
+                    let found = functions.iter().find(|function| is_named(function, name));
                     if let Some(text) = found.map(|function| format!("drop {}", function_name(function))) {
                         self.destroy(text)?;
                     }
@@ -402,6 +439,19 @@ impl Diff {
         }
         Ok(())
     }
+}
+
+fn is_named(function: &Function, name: &Name) -> bool {
+    (&function.schema, &function.signature()) == (&name.0, &name.1)
+}
+
+/// What `create or replace` leaves as it is: names of arguments, which have defaults, and what is returned.
+fn header(schema: &Schema, function: &Function) -> (Vec<(Option<String>, bool)>, String, Vec<(String, String)>) {
+    let args = function.args.iter().map(|arg| (arg.name.clone(), arg.default.is_some())).collect();
+    let set = if function.returns_set { "setof " } else { "" };
+    let columns = schema.rows.get(&function.row).map(|row| &*row.columns).unwrap_or_default();
+    let columns = columns.iter().map(|column| (column.name.clone(), type_text(&column.ty))).collect();
+    (args, format!("{set}{}", type_text(&function.returns)), columns)
 }
 
 fn policy_statement(table: &Name, policy: &Policy) -> String {

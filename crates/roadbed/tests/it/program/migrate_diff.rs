@@ -67,6 +67,31 @@ const EXAMPLES: &[&str] = &[
      create table notes (id int primary key, text text);
      alter table notes enable row level security;
      create policy priced on notes using (shop.price(id) > 4);",
+    "create table notes (id int primary key, text text, changes int not null default 0);
+     create table log (id bigint generated always as identity primary key, note int, what text);
+     create function counted() returns trigger language plpgsql as $$
+       begin new.changes := old.changes + 1; return new; end $$;
+     create function logged() returns trigger language plpgsql security definer as $$
+       begin insert into log (note, what) values (new.id, tg_op); return null; end $$;
+     create trigger counted before update on notes for each row execute function counted();
+     create trigger logged after insert or update on notes for each row execute function logged();
+     create function longest(low int default 1) returns int language sql stable as $$
+       select max(length(text)) from notes where length(text) >= low $$;
+     comment on function longest(int) is 'of all notes';
+     create index notes_lower on notes (lower(text));",
+    "create table notes (id int primary key, text text, changes int not null default 0);
+     create table log (id bigint generated always as identity primary key, note int, what text);
+     create function counted() returns trigger language plpgsql as $$
+       begin new.changes := old.changes + 2; return new; end $$;
+     create function logged() returns trigger language plpgsql security definer as $$
+       begin insert into log (note, what) values (new.id, tg_op); return null; end $$;
+     create trigger counted before update of text on notes for each row when (new.text is not null) execute function counted();
+     create trigger logged after insert on notes for each row execute function logged();
+     create function longest(most int) returns table (id int, size int) language sql stable as $$
+       select notes.id, length(text) from notes where length(text) <= most $$;
+     grant execute on function longest(int) to anon;
+     create view sizes as select id, length(text) as size from notes;
+     comment on view sizes is 'how long they are';",
 ];
 
 /// A folder whose migrations make `from`, and which declares `to`.
