@@ -132,8 +132,8 @@ impl Connector {
         functions::register(&sql, &session, &self.clock).map_err(internal)?;
         let deadline = Deadline::default();
         let seen = deadline.clone();
-        // Every few thousand steps of SQLite's machine: some tens of microseconds.
-        sql.progress_handler(4096, Some(move || seen.is_over())).map_err(internal)?;
+        // Steps are short, but one may also compare a long text.
+        sql.progress_handler(512, Some(move || seen.is_over())).map_err(internal)?;
         let clock = self.clock.clone();
         let statement_timeout = self.options.statement_timeout;
         Ok(SqliteConnection {
