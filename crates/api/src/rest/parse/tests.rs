@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use http::Request;
 use http::request::Parts;
 use roadbed_plan::query::{
-    Field, Filter, IsOperand, JsonKey, Operand, Query, Returning, Rows, RowsWanted, SelectItem, Selection,
+    Field, Filter, IsOperand, JsonKey, Operand, Portion, Query, Returning, Rows, RowsWanted, SelectItem, Selection,
 };
 
 use super::super::error::{Caller, summary};
@@ -61,10 +61,11 @@ fn shown(query: &Query) -> String {
             wish(insert.rows_wanted),
         ),
         Query::Update(update) => format!(
-            "update {} {} where {}{}{}",
+            "update {} {} where {}{}{}{}",
             update.target.name,
             rows(&update.row),
             filters(&update.filter, " & "),
+            update.portion.as_ref().map(portion).unwrap_or_default(),
             returned(&update.returning),
             wish(update.rows_wanted)
         ),
@@ -72,13 +73,18 @@ fn shown(query: &Query) -> String {
             format!("call {} {:?} {}{}", call.target.name, call.arguments, selection(&call.selection), wish(call.rows))
         }
         Query::Delete(delete) => format!(
-            "delete {} where {}{}{}",
+            "delete {} where {}{}{}{}",
             delete.target.name,
             filters(&delete.filter, " & "),
+            delete.portion.as_ref().map(portion).unwrap_or_default(),
             returned(&delete.returning),
             wish(delete.rows_wanted)
         ),
     }
+}
+
+fn portion(of: &Portion) -> String {
+    format!(" only {:?} from {} by {}", of.limit, of.offset, of.order.len())
 }
 
 fn wish(rows: RowsWanted) -> String {
@@ -481,12 +487,13 @@ fn changes_take_filters_and_one_row() {
         ("PATCH /t?columns=b\n\n[]", "update t {} x1 () where "),
         (
             "PATCH /t?or=(a.eq.1,b.eq.2)&select=id,e(*)&e.x=eq.1&order=id&limit=1\nPrefer: return=representation\n\n{\"a\":1}",
-            "update t {\"a\":1} x1 (a) where (a = \"1\" | b = \"2\") -> [id, e[*] where x = \"1\"] by id limit 1",
+            "update t {\"a\":1} x1 (a) where (a = \"1\" | b = \"2\") only Some(1) from 0 by 1 -> [id, e[*] where x = \"1\"] by id",
         ),
         (
             "DELETE /t?id=in.(1,2)\nPrefer: handling=strict, max-affected=1",
             "delete t where id in [\"1\", \"2\"] AtMost(1)",
         ),
+        ("DELETE /t?order=id&limit=2&offset=1", "delete t where  only Some(2) from 1 by 1"),
         ("DELETE /t?id=in.(1,2)\nPrefer: max-affected=1", "delete t where id in [\"1\", \"2\"]"),
         (
             "DELETE /t\nAccept: application/vnd.pgrst.object+json\nPrefer: return=representation",
