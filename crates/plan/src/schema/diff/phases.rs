@@ -445,13 +445,21 @@ fn is_named(function: &Function, name: &Name) -> bool {
     (&function.schema, &function.signature()) == (&name.0, &name.1)
 }
 
-/// What `create or replace` leaves as it is: names of arguments, which have defaults, and what is returned.
-fn header(schema: &Schema, function: &Function) -> (Vec<(Option<String>, bool)>, String, Vec<(String, String)>) {
+/// What `create or replace` leaves as it is.
+#[derive(PartialEq)]
+struct Header {
+    /// Names of arguments, and which have defaults.
+    args: Vec<(Option<String>, bool)>,
+    returns: String,
+    columns: Vec<(String, String)>,
+}
+
+fn header(schema: &Schema, function: &Function) -> Header {
     let args = function.args.iter().map(|arg| (arg.name.clone(), arg.default.is_some())).collect();
     let set = if function.returns_set { "setof " } else { "" };
     let columns = schema.rows.get(&function.row).map(|row| &*row.columns).unwrap_or_default();
     let columns = columns.iter().map(|column| (column.name.clone(), type_text(&column.ty))).collect();
-    (args, format!("{set}{}", type_text(&function.returns)), columns)
+    Header { args, returns: format!("{set}{}", type_text(&function.returns)), columns }
 }
 
 fn policy_statement(table: &Name, policy: &Policy) -> String {
